@@ -6,9 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -62,9 +60,7 @@ def test_the_sample_batch_makes_what_it_makes_at_home(
     assert len(found) == 10
     batch(here, cluster)
     assert made_by(away) == made_by(here) != {}
-    assert not Path(tempfile.gettempdir(), f"agentbatch-{os.getuid()}").exists(), (
-        "nothing of ours stays on a node"
-    )
+    assert cluster.left() == []
 
 
 def begin(folder: Path, cluster: RayCluster, *arguments: str) -> "subprocess.Popen[str]":
@@ -77,18 +73,6 @@ def begin(folder: Path, cluster: RayCluster, *arguments: str) -> "subprocess.Pop
 def statuses(folder: Path) -> dict[str, str]:
     results = json.loads((folder / "parallel_batch_results.json").read_text())["results"]
     return {one["task"]["id"]: one["result"]["status"] for one in results}
-
-
-def left_on_nodes() -> list[str]:
-    """Files of ours, and processes of our tasks."""
-    base = Path(tempfile.gettempdir(), f"agentbatch-{os.getuid()}")
-    found = [str(path) for path in base.rglob("*")] if base.exists() else []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            words = (process / "cmdline").read_bytes()
-            if b"ray::Hands" in words or b"agentbatch.cluster.driver" in words:
-                found.append(f"{process.name} {words!r}")
-    return found
 
 
 def test_five_times_a_machine_is_killed_at_random(cluster: RayCluster, tmp_path: Path) -> None:
@@ -108,7 +92,7 @@ def test_five_times_a_machine_is_killed_at_random(cluster: RayCluster, tmp_path:
     assert set(statuses(away).values()) == {"completed"}, f"seed {seed}"
     batch(here, cluster)
     assert made_by(away) == made_by(here), f"seed {seed}"
-    assert left_on_nodes() == []
+    assert cluster.left() == []
 
 
 def test_an_engine_is_killed_and_its_run_goes_on(cluster: RayCluster, tmp_path: Path) -> None:
@@ -125,7 +109,7 @@ def test_an_engine_is_killed_and_its_run_goes_on(cluster: RayCluster, tmp_path: 
     assert set(statuses(away).values()) == {"completed"}
     batch(here, cluster)
     assert made_by(away) == made_by(here)
-    wait_until(lambda: left_on_nodes() == [])
+    wait_until(lambda: cluster.left() == [])
 
 
 def _has_completed(folder: Path, wanted: int, process: "subprocess.Popen[str]") -> bool:

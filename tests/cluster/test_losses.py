@@ -94,7 +94,7 @@ async def test_twice_lost_at_the_same_step_is_an_error(
 async def test_a_machine_is_lost_while_the_coder_thinks(
     cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path
 ) -> None:
-    slow = Say(calls=[ScriptedCall(name="bash", arguments={"command": "cat a.txt"})], delay=15.0)
+    slow = Say(calls=[ScriptedCall(name="bash", arguments={"command": "cat a.txt"})], delay=30.0)
     work = script("Go.", [write("a.txt", "written\n"), slow])
     loses = LosesMachine(cluster, "a.txt", after=2.0)
     ran = await run_tasks(

@@ -1,9 +1,7 @@
 """Nothing secret goes to a node: neither its disk nor a process there has the key while a task is at work."""
 
 import asyncio
-import os
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,9 +19,9 @@ __all__ = ["run_tasks"]
 pytestmark = pytest.mark.slow
 
 
-def holding(secret: str, *folders: Path) -> list[str]:
-    """Files below the folders, and processes of Ray's and of our hands, that hold it."""
-    grep = ["grep", "-rlaF", "--", secret, *map(str, folders)]
+def holding(secret: str, folder: Path) -> list[str]:
+    """Files below the folder, and processes of Ray's and of our hands, that hold it."""
+    grep = ["grep", "-rlaF", "--", secret, str(folder)]
     found = subprocess.run(grep, capture_output=True, text=True, check=False).stdout.split()
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -46,14 +44,13 @@ async def test_no_key_is_on_a_node(
     (tmp_path / "work/.env").write_text(f"X={KEY}\n")
     looked: list[str] | None = None
     looks: set[asyncio.Task[None]] = set()
-    nodes = (cluster.place, Path(tempfile.gettempdir(), f"agentbatch-{os.getuid()}"))
+    nodes = cluster.folder.parent
 
     async def look() -> None:
         nonlocal looked
         await asyncio.sleep(1.0)
-        assert nodes[1].is_dir()
-        looked = await asyncio.to_thread(holding, KEY, *nodes)
-        assert await asyncio.to_thread(holding, "by the coder", *nodes), "it finds what is there"
+        looked = await asyncio.to_thread(holding, KEY, nodes)
+        assert await asyncio.to_thread(holding, "by the coder", nodes), "it finds what is there"
 
     def on_event(event: Event, _: RunState) -> None:
         if isinstance(event, e.ToolCalled) and "sleep" in event.summary:

@@ -39,10 +39,13 @@ class RayCluster:
     ) -> None:
         """`place`: a folder for Ray's own files, with a short path, since sockets are in there. `environ`: of whoever
         starts the machines."""
-        self.place = place
+        self.folder = place / "node"
+        """Where the machines' temporary files lie, those of tasks too."""
+        (self.folder / "ray").mkdir(parents=True)  # Ray notes there which cluster is the latest
         self.environ = {
             **{name: environ[name] for name in ("PATH", "HOME", "LANG") if name in environ},
             "RAY_USAGE_STATS_ENABLED": "0",
+            "TMPDIR": str(self.folder),
             "RAY_AUTH_MODE": "disabled",
             **settings,
         }
@@ -85,6 +88,17 @@ class RayCluster:
 
     def add_machine(self, address: str) -> None:
         self.tell("add", address)
+
+    def left(self) -> list[str]:
+        """What is there of us on the machines: files, and processes of tasks' hands."""
+        base = self.folder / f"agentbatch-{os.getuid()}"
+        found = [str(path) for path in base.rglob("*")] if base.exists() else []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                words = (process / "cmdline").read_bytes()
+                if b"ray::Hands" in words and os.fsencode(self.folder) in (process / "environ").read_bytes():
+                    found.append(f"{process.name} {words!r}")
+        return found
 
     def kill_head(self) -> None:
         self.tell("kill_head")

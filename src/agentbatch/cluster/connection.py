@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any
 
 from agentbatch.cluster.frames import read_frame, write_frame
+from agentbatch.cluster.losses import HeadLost, Lost
 from agentbatch.cluster.wire import Unreadable, pack, unpack
 from agentbatch.errors import UserError
 
@@ -39,19 +40,11 @@ PASSED = (
 STARTED_WITHIN = 120.0
 """Seconds for a connection; a Ray of one's own takes 3 to 10, on a machine under load more."""
 
+DISMISSED_WITHIN = 60.0
+"""Seconds for an end."""
+
 WAITS = (1.0, 2.0, 5.0, 10.0, 20.0)
 """Seconds before each try to reach a lost head again; the last one from then on."""
-
-
-class Lost(Exception):
-    """The machine that was asked is gone, or was not heard of: what it did is not known."""
-
-    step = ""
-    """What was asked of it, where that was a step of the task."""
-
-
-class HeadLost(Lost):
-    """The cluster's head does not answer any more: nothing is known of any machine."""
 
 
 class Connection:
@@ -78,6 +71,9 @@ class Connection:
         self._up = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
         self._errors = b""
+        self.session = 0
+        """Of the connection, from 1; 0: there is none now. Whoever had a lease in another has lost it."""
+        self._sessions = count(1)
         self.gone: dict[int, str] = {}
         """Leases that are known to be lost, and why."""
 
@@ -110,10 +106,15 @@ class Connection:
         finally:
             self._waiting.pop(number, None)
 
-    @property
-    def used(self) -> bool:
-        """There is a cluster now, and somebody may be at work on it."""
-        return self._following is not None and self._up.is_set()
+    async def dismiss(self, op: str, *given: Any) -> Any:
+        """A request by which something ends: what is not there any more is not waited for. Raises Lost, UserError."""
+        if self._following is None or not self._up.is_set():
+            raise HeadLost("there is no connection")
+        try:
+            async with asyncio.timeout(DISMISSED_WITHIN):
+                return await self.request(op, *given)
+        except TimeoutError:
+            raise HeadLost("it does not answer") from None
 
     async def close(self) -> None:
         """Safe to repeat."""
@@ -138,7 +139,8 @@ class Connection:
             raise
         if frame is None:
             await self._end()
-            raise UserError(self._refusal())
+            raise UserError(refusal(self.address, self._errors.decode(errors="replace")))
+        self.session = next(self._sessions)
         self._up.set()
         return reader
 
@@ -170,30 +172,12 @@ class Connection:
             self._errors = (self._errors + data)[-20_000:]
         process.stderr.close()
 
-    def _refusal(self) -> str:
-        text = self._errors.decode(errors="replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        where = self.address or "a Ray of its own on this machine"
-        if "Version mismatch" in text:
-            told = [line for line in lines if line.startswith(("Ray:", "Python:")) or "process" in line][-4:]
-            return (
-                f"--cluster: {where} has another version of Ray or Python: {' '.join(told)}. Install the same here as "
-                "there."
-            )
-        if "AuthenticationError" in text or "token" in (lines[-1] if lines else ""):
-            return (
-                f"--cluster: {where} wants a token that is not the one here: put the cluster's into ~/.ray/auth_token, "
-                "or its path into RAY_AUTH_TOKEN_PATH."
-            )
-        if self.address:
-            return f"--cluster: there is no Ray at {where}: {lines[-1] if lines else 'it does not answer'}"
-        return f"--cluster: {where} could not be started: {lines[-1] if lines else 'it does not answer'}"
-
     async def _follow(self, reader: asyncio.StreamReader) -> None:
         while True:
             while (frame := await read_frame(reader)) is not None:
                 self._take(frame)
             self._up.clear()
+            self.session = 0
             for answer in self._waiting.values():
                 if not answer.done():
                     answer.set_exception(HeadLost("the head of the cluster does not answer"))
@@ -244,6 +228,27 @@ class Connection:
                 os.killpg(process.pid, 9)
             await asyncio.to_thread(process.wait)
         await asyncio.wait({self._reading_errors}, timeout=5.0)
+
+
+def refusal(address: str, printed: str) -> str:
+    """Why there is no cluster at the address (empty: a Ray of our own), by what Ray has printed. Pure."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    last = lines[-1] if lines else "it does not answer"
+    where = address or "a Ray of its own on this machine"
+    if "Version mismatch" in printed:
+        versions = [line for line in lines if line.startswith(("Ray:", "Python:"))]
+        return (
+            f"--cluster: {where} has another version of Ray or Python: {', '.join(versions[:2])}; here they are "
+            f"{', '.join(versions[2:4])}. Install the same here as there."
+        )
+    if "AuthenticationError" in printed:
+        return (
+            f"--cluster: {where} wants a token that is not the one here: put the cluster's into ~/.ray/auth_token, or "
+            "its path into RAY_AUTH_TOKEN_PATH, and set RAY_AUTH_MODE=token."
+        )
+    return (
+        f"--cluster: {f'there is no Ray at {where}' if address else f'{where} could not be started'}: {last}"
+    )
 
 
 def has_ray() -> bool:

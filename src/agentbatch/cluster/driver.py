@@ -150,6 +150,11 @@ class Driver:
         finally:
             ray.kill(actor)
 
+    async def do_is_private(self) -> bool:
+        """Ray speaks TLS, or all its machines are this one."""
+        places = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+        return os.environ.get("RAY_USE_TLS") == "1" or all(place.startswith("127.") for place in places)
+
     async def do_end_others(self, prefix: str) -> int:
         """Actors whose name begins so are of an earlier session of the run."""
         ended = 0

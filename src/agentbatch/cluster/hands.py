@@ -17,6 +17,7 @@ from agentbatch.cluster.terms import Arrival, Checkout, Posting
 from agentbatch.cluster.travel.local_side import LocalSide
 from agentbatch.cluster.travel.repository import read_bundle
 from agentbatch.cluster.travel.wire import ServedSide
+from agentbatch.cluster.tunnel import Gate, at_port
 from agentbatch.cluster.wire import pack, pack_error, unpack
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
@@ -49,6 +50,7 @@ MEMBERS = {
             *("protect", "restore", "checkpoint", "restore_checkpoint"),
         }
     ),
+    Gate: frozenset({"next", "send", "close"}),
     LocalProcess: frozenset({"write", "close_input", "read", "wait", "freeze", "thaw", "stop"}),
 }
 
@@ -210,7 +212,7 @@ class Hands:
             raise UserError(f"There is no {member} of {target} here.")
         match thing:
             case LocalWorkspace() if member == "open":
-                return self._add(await thing.open(*_as(Program, given)))
+                return await self._open(thing, *_as(Program, given))
             case LocalWorkspace() if member == "fork":
                 return self._add(await thing.fork())
             case LocalWorkspace() if member == "snapshot":
@@ -225,7 +227,19 @@ class Hands:
             self._seen.pop(target, None)
         return answer
 
-    def _add(self, thing: LocalWorkspace | LocalProcess) -> int:
+    async def _open(self, workspace: LocalWorkspace, program: Program) -> tuple[int, int]:
+        """The numbers of the program and of its gate to the engine's machine; 0: it has none."""
+        if not program.port:
+            return self._add(await workspace.open(program)), 0
+        gate = Gate()
+        try:
+            process = await workspace.open(at_port(program, await gate.listen()))
+        except BaseException:
+            await gate.close()
+            raise
+        return self._add(process), self._add(gate)
+
+    def _add(self, thing: LocalWorkspace | LocalProcess | Gate) -> int:
         number = next(self._numbers)
         self._things[number] = thing
         return number
@@ -238,6 +252,9 @@ class Hands:
             if not asked.done():
                 asked.set_result(None)
         problems: tuple[str, ...] = ()
+        for thing in [*self._things.values()]:
+            if isinstance(thing, Gate):
+                await thing.close()
         if self._task is not None:
             problems = await self._task.close()
         if self._workspaces is not None:

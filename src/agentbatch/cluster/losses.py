@@ -1,4 +1,4 @@
-"""Why a machine or what ran on it is lost, in words for a person. Pure."""
+"""That a machine or what ran on it is lost, and why, in words for a person. Pure."""
 
 REASONS = {
     "its node has died": "the node is gone",
@@ -16,6 +16,17 @@ REASONS = {
 """What of Ray's own words (2.60) says it, the surest first."""
 
 MAX_WORDS = 300
+
+
+class Lost(Exception):
+    """The machine that was asked is gone, or was not heard of: what it did is not known."""
+
+    step = ""
+    """What was asked of it, where that was a step of the task."""
+
+
+class HeadLost(Lost):
+    """The cluster's head does not answer any more: nothing is known of any machine."""
 
 
 def in_words(error: BaseException) -> str:

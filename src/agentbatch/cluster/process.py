@@ -1,8 +1,11 @@
 """A program on a node that is talked with: each member is a question."""
 
-from agentbatch.cluster.connection import Lost
+from functools import partial
+
 from agentbatch.cluster.hands import MAIN
+from agentbatch.cluster.losses import Lost
 from agentbatch.cluster.station import Station
+from agentbatch.cluster.tunnel import Way
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.workspace import Program
@@ -16,7 +19,9 @@ WAIT_AT_ONCE = 65536
 class ClusterProcess:
     """See `Process` for the protocol."""
 
-    def __init__(self, station: Station, number: int, redact: Redactor) -> None:
+    def __init__(self, station: Station, number: int, redact: Redactor, way: Way | None = None) -> None:
+        """`way`: its way to a port of the engine's machine; it ends with the program."""
+        self._way = way
         self._station = station
         self._number = number
         self._generation = station.generation
@@ -34,15 +39,17 @@ class ClusterProcess:
                 f"{program.argv[0]} uses a login of yours, which never leaves this machine: on a cluster it can only "
                 "ask the gateway. Leave --coder-login out, or run without --cluster."
             )
-        if program.port:
+        if program.port and not await station.is_private():
             raise UserError(
-                f"{program.argv[0]} has to reach the gateway on the engine's machine, which it cannot from a node yet. "
-                "Run it without --cluster."
+                f"{program.argv[0]} has to reach the gateway with its token and its conversation, and this Ray sends "
+                "them in plain text between its machines: have it use TLS (RAY_USE_TLS=1), or run without --cluster."
             )
         given = (*program.argv, *program.env.values(), *map(_text, program.files.values()))
         if any(redact(text) != text for text in given):
             raise UserError(f"What {program.argv[0]} is started with holds a key of yours; no node gets one.")
-        return cls(station, await station.ask(target, "open", program), redact)
+        number, gate = await station.ask(target, "open", program)
+        way = Way(partial(station.ask, gate), program.port) if gate else None
+        return cls(station, number, redact, way)
 
     async def write(self, data: bytes) -> None:
         try:
@@ -80,6 +87,8 @@ class ClusterProcess:
     async def stop(self) -> None:
         if not self._stopped:
             self._stopped = True
+            if self._way is not None:
+                await self._way.close()
             await self._quietly("stop")
 
     @property

@@ -11,9 +11,10 @@ from itertools import count
 from typing import Any
 
 from agentbatch.cancellation import to_the_end
-from agentbatch.cluster.connection import Connection, HeadLost, Lost
+from agentbatch.cluster.connection import Connection
 from agentbatch.cluster.hands import BUNDLE, SIDE
 from agentbatch.cluster.home import Home
+from agentbatch.cluster.losses import HeadLost, Lost
 from agentbatch.cluster.terms import Arrival, Lease, Posting
 from agentbatch.cluster.travel.side import Side
 from agentbatch.cluster.travel.wire import RemoteSide
@@ -55,7 +56,7 @@ class Station:
         self._wanted = lease
         self._show = show
         self._tell = tell
-        self._lease = 0
+        self._lease = self._session = self._told_of = 0
         self._questions = count(1)
         self._losses: list[tuple[str, str]] = []
         """Since the latest step that was done: the step, and where and why."""
@@ -105,7 +106,7 @@ class Station:
             raise
         if not isinstance(arrival, Arrival):
             raise UserError("A node has answered what no node of ours does.")
-        self.at = arrival
+        self.at, self._session = arrival, self._connection.session
         self.generation += 1
         self._show(self.place)
 
@@ -135,8 +136,8 @@ class Station:
     async def ask(self, target: int, member: str, *given: Any) -> Any:
         """Raises Lost where the machine is lost, now or since the last question; then what was asked may have been
         done. Raises UserError, OSError as the member does."""
-        if lost := self.is_lost():
-            raise Lost(lost)
+        if (lost := self.loss()) is not None:
+            raise lost
         number, question = next(self._questions), pack(given)
         asking = asyncio.ensure_future(
             self._connection.request(
@@ -160,14 +161,28 @@ class Station:
     async def _cancel(self, number: int, asking: "asyncio.Future[Any]") -> None:
         """Returns when what was asked for has ended there."""
         with suppress(Lost, UserError):
-            await self._connection.request("cancel", self._lease, number)
+            await self._connection.dismiss("cancel", self._lease, number)
         await asyncio.wait({asking})
         with suppress(Lost, UserError):
             asking.result()
 
-    def is_lost(self) -> str:
-        """Why the machine is known to be lost; empty: it is not."""
-        return self._connection.gone.get(self._lease, "")
+    async def is_private(self) -> bool:
+        """What is said to the machines, nobody else hears. Raises Lost."""
+        private: bool = await self._connection.request("is_private")
+        return private
+
+    def loss(self) -> Lost | None:
+        """That the machine is known to be lost; None: it is not."""
+        if self._session != self._connection.session:
+            return HeadLost("the head of the cluster was lost")
+        reason = self._connection.gone.get(self._lease)
+        return Lost(reason) if reason else None
+
+    def tell_loss(self, error: Lost) -> None:
+        """Safe to repeat."""
+        if self._lease != self._told_of and not isinstance(error, HeadLost):
+            self._told_of = self._lease
+            self._tell(f"{self.place or 'A node'} was lost ({error}); its task goes on elsewhere.")
 
     async def replace(self, error: Lost) -> None:
         """Another machine, with the directory as it is at home. Raises OSError where machines are lost again and again
@@ -178,9 +193,9 @@ class Station:
 
     async def _lose(self, error: Lost) -> None:
         place = self.place
+        self.tell_loss(error)
         await to_the_end(self._forget())
         if not isinstance(error, HeadLost):
-            self._tell(f"{place or 'A node'} was lost ({error}); the task goes on elsewhere.")
             self._count(place or "a node", error)
 
     async def _forget(self) -> None:
@@ -211,7 +226,7 @@ class Station:
             return b""
         self._connection.gone.pop(lease, None)
         with suppress(Lost, UserError):
-            released: bytes = await self._connection.request("release", lease, gently)
+            released: bytes = await self._connection.dismiss("release", lease, gently)
             return released
         return b""
 

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from agentbatch.cancellation import to_the_end
-from agentbatch.cluster.connection import Connection, Lost
+from agentbatch.cluster.connection import Connection
 from agentbatch.cluster.home import AwayMark, Home, MovedHome, SharedHome
+from agentbatch.cluster.losses import Lost
 from agentbatch.cluster.repositories import Repositories
 from agentbatch.cluster.station import WAITING, Station
 from agentbatch.cluster.terms import Lease, Posting, Walls
@@ -86,9 +87,8 @@ class ClusterWorkspaces:
             await self.connection.request("end_others", f"{self.terms.mark}:")
 
     async def close(self) -> None:
-        if self.connection.used:
-            with suppress(Lost, UserError):
-                await self.connection.request("clear", self.terms.mark)
+        with suppress(Lost, UserError):
+            await self.connection.dismiss("clear", self.terms.mark)
         await self.connection.close()
         with suppress(OSError):  # it is in the run's folder, which says itself when it is too large
             await asyncio.to_thread(remove_tree, self.terms.store / STORE)

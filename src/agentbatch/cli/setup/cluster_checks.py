@@ -4,7 +4,8 @@ import time
 from collections.abc import AsyncIterator, Mapping
 
 from agentbatch.cli.setup.check import Check
-from agentbatch.cluster.connection import Connection, Lost
+from agentbatch.cluster.connection import Connection
+from agentbatch.cluster.losses import Lost
 from agentbatch.cluster.terms import NodeReport
 from agentbatch.cluster.wire import Unreadable, unpack
 from agentbatch.config import Settings

@@ -1,0 +1,108 @@
+"""A throw-away copy of a task's directory on its node."""
+
+import errno
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from agentbatch.cluster.far import Far, checked
+from agentbatch.cluster.hands import MAIN
+from agentbatch.cluster.losses import Lost
+from agentbatch.cluster.process import ClusterProcess
+from agentbatch.cluster.station import Station
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.workspace import (
+    Checkpoint,
+    CommandResult,
+    Process,
+    Program,
+    Protected,
+    Snapshot,
+    ToolResult,
+)
+
+
+class Forked(Protocol):
+    """What it is a copy of."""
+
+    station: Station
+    redact: Redactor
+
+    async def replaced(self, error: Lost) -> None:
+        """The machine was found lost: take another."""
+        ...
+
+
+class ClusterFork(Far):
+    """See `Workspace` for the protocol. When its machine is lost, it is made again by doing the same elsewhere."""
+
+    def __init__(self, of: Forked, number: int) -> None:
+        super().__init__(of.station, of.redact)
+        self._of = of
+        self._number = number
+        self._generation = of.station.generation
+        self._done: list[tuple[str, tuple[Any, ...]]] = []
+        """What was asked for so far and may have changed it."""
+
+    async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
+        return self.masked(checked(ToolResult, await self._do("call", tool, arguments)))
+
+    async def run(self, command: str, timeout: float) -> CommandResult:
+        return self.masked_run(checked(CommandResult, await self._do("run", command, timeout)))
+
+    async def open(self, program: Program) -> Process:
+        return await ClusterProcess.open(self.station, program, self.redact, self._number)
+
+    async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
+        while True:
+            try:
+                return await self.look(self._number, since)
+            except Lost as error:
+                await self._make_again(error)
+
+    async def protect(self, patterns: Sequence[str]) -> Protected:
+        return checked(Protected, await self._do("protect", list(patterns)))
+
+    async def restore(self, protected: Protected) -> list[str]:
+        return checked(list, await self._do("restore", protected))
+
+    async def checkpoint(self) -> Checkpoint:
+        return checked(Checkpoint, await self._do("checkpoint"))
+
+    async def restore_checkpoint(self, checkpoint: Checkpoint) -> None:
+        await self._do("restore_checkpoint", checkpoint)
+
+    async def fork(self) -> "ClusterFork":
+        return ClusterFork(self._of, checked(int, await self._do("fork")))
+
+    async def close(self) -> tuple[str, ...]:
+        if self._generation != self.station.generation:
+            return ()
+        try:
+            return tuple(await self.station.ask(self._number, "close"))
+        except Lost:
+            return ()
+
+    async def _do(self, member: str, *given: Any) -> Any:
+        while True:
+            try:
+                if self._generation != self.station.generation:
+                    raise Lost("its machine was lost")
+                answer = await self.station.ask(self._number, member, *given)
+            except Lost as error:
+                await self._make_again(error)
+            else:
+                self._done.append((member, given))
+                return answer
+
+    async def _make_again(self, error: Lost) -> None:
+        if self._generation == self.station.generation:
+            await self._of.replaced(error)
+        self.known.forget()
+        self._generation = self.station.generation
+        try:
+            self._number = checked(int, await self.station.ask(MAIN, "fork"))
+            for member, given in self._done:
+                await self.station.ask(self._number, member, *given)
+        except Lost as again:
+            await self._of.replaced(again)
+            raise OSError(errno.EIO, f"The machine of a check was lost: {again}") from None
