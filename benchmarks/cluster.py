@@ -114,6 +114,7 @@ def clustered(folder: Path, root: Path, shared: bool) -> ClusterWorkspaces:
         cpus=1.0,
         secret_names=(),
         hidden_files=(),
+        programs=dict(os.environ),
         path=os.environ.get("PATH", ""),
     )
     return ClusterWorkspaces(inner, connection, terms, Redactor([]), lambda *_: None, lambda *_: None)

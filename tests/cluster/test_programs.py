@@ -99,6 +99,7 @@ async def workspace_on(cluster: RayCluster, base: Path) -> AsyncIterator[Workspa
         cpus=1.0,
         secret_names=(),
         hidden_files=(),
+        programs=dict(os.environ),
         path=environ["PATH"],
     )
     connection = Connection(cluster.address, environ, lambda _: None, cluster.argv())
