@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -138,3 +139,17 @@ async def test_a_run_goes_while_its_lock_keeps_others_out(tmp_path: Path) -> Non
         second = asyncio.ensure_future(asyncio.to_thread(wait_for_the_lock, folder / "lock", folder))
         await asyncio.to_thread(waiting.wait)
     assert not await second
+
+
+async def test_what_a_kill_has_left_in_the_log_is_moved_into_the_database(tmp_path: Path) -> None:
+    store = Store(create_run_folder(tmp_path, datetime(2026, 1, 2)), Redactor([]))
+    store.emit(e.Notice(text="before the kill"))
+    store.flush()
+    killed = RunFolder(Path(shutil.copytree(store.folder.path, tmp_path / ".agentbatch/runs/killed")))
+    await store.close()
+    alone = tmp_path / "alone.db"
+    async with open_session(tmp_path, killed, Redactor([]), results=tmp_path / "r") as session:
+        await session.store.in_background(lambda: None)  # behind what is under way
+        shutil.copy(killed.database, alone)
+    with closing(sqlite3.connect(alone)) as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (1,)

@@ -123,6 +123,7 @@ async def open_session(
             stack.push_async_callback(_close, store, is_new=resumed is None)
             if resumed is not None:
                 _write_roots(resumed, roots)
+                store.checkpoint()  # what a kill has left in the log is gone through at every opening
         for listener in listeners:
             store.listen(listener)
         notifier = Notifier(notify, store, results)

@@ -111,6 +111,11 @@ class Store:
         running.add_done_callback(self._ended)
         return running
 
+    def checkpoint(self) -> None:
+        """Move what was committed from the write-ahead log into the database, in the background."""
+        self._since_checkpoint = 0
+        self.in_background(self._writer.checkpoint)
+
     def _ended(self, work: "asyncio.Future[None]") -> None:
         self._background.discard(work)
         error = None if work.cancelled() else work.exception()
@@ -151,8 +156,7 @@ class Store:
             self._committed = records[-1].event.seq
         self._since_checkpoint += len(records)
         if self._since_checkpoint >= CHECKPOINT_EVERY:
-            self._since_checkpoint = 0
-            self.in_background(self._writer.checkpoint)
+            self.checkpoint()
 
     def _fail(self, cause: str) -> None:
         self._failure = self._failure or f"The run's files cannot be written ({self.folder.path}): {cause}."
