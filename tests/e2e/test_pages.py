@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.containers import NAME, image, podman
 from tests.support.paths import CHECKOUT
 
 ELSEWHERE = re.compile("claude|codex")
@@ -18,6 +19,7 @@ STANDING_IN = {
     "ntfy://my-batches": "json://127.0.0.1:9/",
     "9464": "0",
     "old_results.json": "parallel_batch_results.json",
+    "docker.io/library/python:3.12-slim": f"{NAME}:whole",
 }
 
 
@@ -37,11 +39,14 @@ def commands(page: str) -> Iterator[str]:
         ("compare.md", [], 4),
         ("reports.md", ["agentbatch init", "agentbatch --parallel 3"], 7),
         ("telemetry.md", ["agentbatch init"], 6),
+        ("containers.md", ["agentbatch init"], 2),
     ],
 )
 def test_every_command_of_the_page_works(
     folder: Path, environ: Mapping[str, str], page: str, before: list[str], least: int
 ) -> None:
+    if page == "containers.md":
+        image(podman(), "whole")
     path = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
     env = {**environ, "PATH": path, "GITHUB_STEP_SUMMARY": "summary.md"}
     (folder / "in.jsonl").write_text('{"id": "a", "prompt": "one"}\n{"id": "b", "prompt": "two"}\n')

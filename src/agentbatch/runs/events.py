@@ -146,7 +146,7 @@ class RunStarted(Event):
     rehearsal: bool = False
     """Scripted replies, no AI."""
     sandbox: str = "none"
-    """The sandbox in force: `bubblewrap` or `none`."""
+    """The sandbox in force: `bubblewrap`, `none`, `podman`, `docker`, or two of them, `bubblewrap and podman`."""
     prompts_digest: str = ""
     """sha256 over the prompts in use, prompts/safety.md among them."""
     warnings: list[str] = []

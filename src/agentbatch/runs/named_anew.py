@@ -52,7 +52,7 @@ def refuse_named_anew(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
 
 def _refuse_without_sandbox(variable: str, infos: Sequence[RunStarted | None]) -> None:
     before = {info.sandbox for info in infos if info is not None and info.kind == "tasks"}
-    if before and "none" not in before:
+    if before and not any("none" in name.split() for name in before):
         raise UserError(
             f"{variable} is none; until now commands ran in {before.pop()} in this folder, and a task may have changed "
             "the file. Look at it: --sandbox none runs them without."

@@ -1,5 +1,6 @@
 """What `agentbatch doctor` looks at. The model client comes with this module: import it late."""
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -28,8 +29,9 @@ from agentbatch.tasks.coders.builtin.toolbox import select_tools
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.toolcalls.probe import probe_tools
 from agentbatch.toolcalls.remembered import ToolModeMemory, memory_file
-from agentbatch.workspace.preparation import choose_here
+from agentbatch.workspace.preparation import Wanted, choose_here, choose_place, have_images
 from agentbatch.workspace.tools.toolbox import specs
+from agentbatch.workspace.workspace import Image
 
 LOW_DISK = 1024**3
 """Bytes free below which a run may not be able to store itself."""
@@ -78,7 +80,7 @@ async def checks(
         for name, role in (("coder", settings.coder), ("evaluator", settings.evaluator))[: 1 + judged]:
             async for check in _role(name, role, settings, folder):
                 yield check
-    yield _sandbox(settings)
+    yield await asyncio.to_thread(_sandbox, settings, folder, tell)
     if settings.cluster is not None:
         async for check in cluster_checks(settings, os.environ):
             yield check
@@ -198,11 +200,21 @@ async def _schema(name: str, client: ModelClient) -> Check:
     return Check("ok" if mode == "json_schema" else "warn", f"{name} json_schema", f"structured by {mode}")
 
 
-def _sandbox(settings: Settings) -> Check:
+def _sandbox(settings: Settings, folder: Path, tell: Callable[[str], None]) -> Check:
+    image = Image(settings.image) if settings.image else None
     try:
+        if image is not None:
+            _, engine = choose_place(settings.sandbox, [("--image", folder, image)], folder, os.environ)
+            assert engine is not None
+            wanted = Wanted((image,), network=not settings.no_network)
+            engine, had = have_images(engine, wanted, tell)
+            shown = " ".join(engine.command())
+            return Check("ok", "sandbox", f"{engine.name} ({shown}), {image.name}, bash in {had[image].bash}")
         choice = choose_here(settings.sandbox)
-    except UserError as error:
+    except (OSError, UserError) as error:
         return Check("fail", "sandbox", str(error))
+    if settings.sandbox in ("podman", "docker"):
+        return Check("warn", "sandbox", f"{settings.sandbox} is tried with an image: --image NAME")
     if choice.warning:
         return Check("warn", "sandbox", choice.warning)
     return Check("ok", "sandbox", f"{choice.name} ({choice.binary})" if choice.binary else choice.name)

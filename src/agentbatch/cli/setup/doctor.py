@@ -38,6 +38,7 @@ SHOWN = (
     "local",
     "judge",
     "sandbox",
+    "image",
 )
 
 

@@ -67,7 +67,7 @@ def render_dry_run(dry: DryRun) -> list[str]:
         if settings.compared:
             what = f"{'coders' if settings.coders else 'models'} are compared"
         lines.append(f"attempts   up to {most:,} at {counted(len(tried), 'task')}; {what}")
-    lines.append(f"sandbox    {prepared.sandbox.name}")
+    lines.append(f"sandbox    {prepared.sandbox_name}")
     lines.append(f"results    {prepared.results_file}")
     lines += [f"! {warning}" for warning in prepared.warnings]
     lines += ["", f"  #  {pad('task, and its directory and prompt', ID_CELLS)}       checks  least tokens"]

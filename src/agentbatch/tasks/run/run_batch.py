@@ -193,7 +193,7 @@ def _run_started(
         evaluator_endpoint=shown_url(base_urls[1]) if prepared.judged else "",
         judged=prepared.judged,
         rehearsal=prepared.rehearsal,
-        sandbox=prepared.sandbox.name,
+        sandbox=prepared.sandbox_name,
         prompts_digest=prepared.prompts.digest,
         warnings=prepared.warnings,
     )

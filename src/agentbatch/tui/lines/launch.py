@@ -147,7 +147,7 @@ def plan_line(prepared: PreparedRun, least: Least | None) -> str:
     else:
         cost = money(least.cost) if least.cost is not None else f"{UNKNOWN} (no price is known)"
         parts.append(f"at least {tokens(least.tokens, estimated=True, narrow=True)} tokens, {cost}")
-    parts += [f"sandbox {prepared.sandbox.name}", f"into {prepared.results_file.name}"]
+    parts += [f"sandbox {prepared.sandbox_name}", f"into {prepared.results_file.name}"]
     return harmless(" · ".join(parts))
 
 

@@ -50,7 +50,16 @@ def build(engine: Engine, dockerfile: Path, hidden: Sequence[Path], tell: Callab
         tell(f"Building the image of {dockerfile}.")
         limits = resource_limits() if engine.name == "podman" else []
         answer = engine.ask(
-            *("build", "--quiet", "--tag", name, "--file", str(context / dockerfile.name), *limits),
+            *(
+                "build",
+                "--quiet",
+                "--pull=false",
+                "--tag",
+                name,
+                "--file",
+                str(context / dockerfile.name),
+                *limits,
+            ),
             *("--", str(context)),
             timeout=TIMEOUT,
         )

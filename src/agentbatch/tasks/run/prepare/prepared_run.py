@@ -151,6 +151,12 @@ class PreparedRun:
         )
 
     @property
+    def sandbox_name(self) -> str:
+        """Where commands run: `podman` where all tasks have images, `bubblewrap and podman` where some do."""
+        engine = self.engine.name if self.engine is not None else self.sandbox.name
+        return engine if engine == self.sandbox.name else f"{self.sandbox.name} and {engine}"
+
+    @property
     def max_concurrent(self) -> int:
         return 1 if self.mode == "serial" else self.settings.parallel
 
