@@ -13,6 +13,7 @@ SOURCE = CHECKOUT / "src/agentbatch"
 SCREENS = "textual takes half a second: only where something is drawn"
 CLIENT = "the loop and the model client: only when something runs"
 LOCAL = "only with --local"
+CLUSTER = "thirty modules that only a run on a cluster needs"
 REFUSED = "tables of wordings: only where an endpoint refuses something"
 EXTRA = "of an extra that may not be installed"
 REQUESTS = "brings jsonschema, a quarter of a second: not for --help"
@@ -81,6 +82,10 @@ LATE: dict[tuple[str, str], str] = {
     ("tasks/run/endpoints.py", "agentbatch.local.server"): LOCAL,
     ("tasks/run/endpoints.py", "agentbatch.rehearsal.library"): REHEARSAL,
     ("tasks/run/endpoints.py", "agentbatch.rehearsal.server"): REHEARSAL,
+    ("tasks/run/assemble.py", "agentbatch.cluster.connection"): CLUSTER,
+    ("tasks/run/assemble.py", "agentbatch.cluster.terms"): CLUSTER,
+    ("tasks/run/assemble.py", "agentbatch.cluster.workspaces"): CLUSTER,
+    ("tasks/run/prepare/prepare.py", "agentbatch.cluster.connection"): CLUSTER,
     ("tasks/run/prepare/prepare.py", "agentbatch.tasks.run.prepare.local"): LOCAL,
     ("tasks/run/prepare/prepared_run.py", "agentbatch.local.server_plan"): LOCAL,
     ("tasks/run/prepare/prepared_run.py", "agentbatch.rehearsal.library"): REHEARSAL,

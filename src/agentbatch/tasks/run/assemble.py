@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agentbatch.cluster.connection import Connection
-from agentbatch.cluster.terms import Walls
-from agentbatch.cluster.workspaces import ClusterTerms, ClusterWorkspaces
 from agentbatch.config import secret_variables
 from agentbatch.config.own_environment import own_environment
 from agentbatch.files import STATE_FOLDER
@@ -35,6 +33,9 @@ from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.preparation import SandboxChoice
 from agentbatch.workspace.workspace import Order, Workspace, Workspaces
 
+if TYPE_CHECKING:
+    from agentbatch.cluster.workspaces import ClusterWorkspaces
+
 
 def make_engine(
     prepared: PreparedRun,
@@ -50,8 +51,11 @@ def make_engine(
 ) -> TasksEngine:
     settings = prepared.settings
     signals = RunSignals(store.redact)
-    if isinstance(workspaces, ClusterWorkspaces):
-        workspaces.on_wait = signals.wait_for_place
+    if not isinstance(workspaces, LocalWorkspaces):
+        from agentbatch.cluster.workspaces import ClusterWorkspaces
+
+        if isinstance(workspaces, ClusterWorkspaces):
+            workspaces.on_wait = signals.wait_for_place
     budget = _budget(prepared, store, on_exhausted=signals.drain_for)
     parts = RunParts(
         store=store,
@@ -144,8 +148,12 @@ def workspaces_of(prepared: PreparedRun, store: Store) -> Workspaces:
 
 def cluster_workspaces(
     prepared: PreparedRun, store: Store, address: str, around: Sequence[str] = ()
-) -> ClusterWorkspaces:
+) -> "ClusterWorkspaces":
     """Those on the machines of a cluster. `around`: as Connection takes it."""
+    from agentbatch.cluster.connection import Connection
+    from agentbatch.cluster.terms import Walls
+    from agentbatch.cluster.workspaces import ClusterTerms, ClusterWorkspaces
+
     here, settings = local_workspaces(prepared, store), prepared.settings
     rules, shared = here.rules, settings.cluster_shared
     walls = Walls(

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agentbatch.cluster.connection import check_cluster
 from agentbatch.config import Mode, Settings
 from agentbatch.config.loading import no_key
 from agentbatch.config.values import MAX_COMPARED
@@ -164,6 +163,8 @@ def _check_cluster(plan: Plan, settings: Settings, environ: Mapping[str, str]) -
             "Kubernetes the pods'), or run without --cluster."
         )
     if not settings.dry_run:
+        from agentbatch.cluster.connection import check_cluster
+
         check_cluster(settings.cluster, environ)
 
 
