@@ -38,6 +38,8 @@ PING = 5.0
 """Seconds between two signs of life to every actor."""
 SILENT = 40.0
 """Seconds without an answer to one after which the machine counts as lost; Ray itself says so sooner as a rule."""
+REACHED_WITHIN = 15.0
+"""Seconds for the head to take a connection."""
 PATIENCE = 25.0
 """Seconds for the end of a lease."""
 NODE_PATIENCE = 120.0
@@ -52,19 +54,42 @@ OWN_CPUS = os.cpu_count() or 1
 def main() -> None:
     handle, address, namespace = sys.argv[1:4]
     here = socket.socket(fileno=int(handle))
-    _connect(address, namespace)
+    if problem := _unreachable(address):  # Ray itself takes two minutes to say so
+        sys.exit(problem)
+    _connect(address, namespace, {})
+    wanting = asyncio.run(_environment()) if address else {}
+    if wanting:  # packages are sent along with a job alone, from its beginning
+        ray.shutdown()
+        _connect(address, namespace, wanting)
     asyncio.run(Driver(here).serve())
     ray.shutdown()
 
 
-def _connect(address: str, namespace: str) -> None:
-    quiet: dict[str, Any] = {"logging_level": "error", "log_to_driver": False, "namespace": namespace}
+def _unreachable(address: str) -> str:
+    """Why nobody can be there; empty: somebody may be."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not (host and port.isdecimal()):
+        return ""
+    try:
+        socket.create_connection((host, int(port)), REACHED_WITHIN).close()
+    except OSError as error:
+        return str(error.strerror or error)
+    return ""
+
+
+def _connect(address: str, namespace: str, runtime_env: dict[str, Any]) -> None:
+    given: dict[str, Any] = {
+        "logging_level": "error",
+        "log_to_driver": False,
+        "namespace": namespace,
+        "runtime_env": runtime_env,
+    }
     if address:
         loopback = address.split("://")[-1].startswith(("127.", "localhost"))
-        ray.init(address=address, **({"_node_ip_address": "127.0.0.1"} if loopback else {}), **quiet)
+        ray.init(address=address, **({"_node_ip_address": "127.0.0.1"} if loopback else {}), **given)
     else:
         ray.init(
-            address="local", num_cpus=OWN_CPUS, _node_ip_address="127.0.0.1", include_dashboard=False, **quiet
+            address="local", num_cpus=OWN_CPUS, _node_ip_address="127.0.0.1", include_dashboard=False, **given
         )
 
 
@@ -79,7 +104,6 @@ class Driver:
         self._heard: dict[int, float] = {}
         """When each actor that has arrived answered last."""
         self._doing: set[asyncio.Task[None]] = set()
-        self._env: asyncio.Future[dict[str, Any]] | None = None
         self._writer: asyncio.StreamWriter | None = None
 
     async def serve(self) -> None:
@@ -115,9 +139,7 @@ class Driver:
     async def do_lease(self, lease: int, name: str, options: dict[str, Any], posting: bytes) -> bytes:
         """Wait for a node, whatever that takes; the actor has arrived there then."""
         actor_class = ray.remote(max_restarts=0, max_task_retries=0, max_concurrency=AT_ONCE)(Hands)
-        actor = actor_class.options(
-            **options, name=name, scheduling_strategy="SPREAD", runtime_env=await self._environment()
-        ).remote(posting)
+        actor = actor_class.options(**options, name=name, scheduling_strategy="SPREAD").remote(posting)
         self._actors[lease] = actor
         arrived: bytes = await actor.arrive.remote()
         self._heard[lease] = time.monotonic()
@@ -174,24 +196,16 @@ class Driver:
         return await self._on_every_node(look_at_node)
 
     async def _on_every_node(self, what: Callable[..., Any], *given: Any) -> list[Any]:
-        env = await self._environment()
-
         async def there(node: dict[str, Any]) -> tuple[str, str, Any]:
             place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             work = ray.remote(max_retries=0, num_cpus=0)(what)
-            done = work.options(scheduling_strategy=place, runtime_env=env).remote(*given)
+            done = work.options(scheduling_strategy=place).remote(*given)
             try:
                 return node["NodeManagerAddress"], "ok", await asyncio.wait_for(_awaited(done), NODE_PATIENCE)
             except (RayError, TimeoutError) as error:
                 return node["NodeManagerAddress"], "error", in_words(error)
 
         return list(await asyncio.gather(*(there(node) for node in ray.nodes() if node["Alive"])))
-
-    async def _environment(self) -> dict[str, Any]:
-        """What brings our package to nodes that have another one, or none: they are asked once."""
-        if self._env is None:
-            self._env = asyncio.ensure_future(_environment())
-        return await asyncio.shield(self._env)
 
     def _actor(self, lease: int) -> Any:
         if lease not in self._actors:
@@ -221,6 +235,8 @@ class Driver:
 
 
 async def _environment() -> dict[str, Any]:
+    """What brings our package to machines that have another one, or none; empty: one of them has ours."""
+
     def there() -> dict[str, str]:  # sent by its text: the node may not have the module that it stands in
         found = {name: str(find_spec(name) is not None) for name in ("pydantic", "dotenv")}
         spec = find_spec("agentbatch")
