@@ -106,6 +106,7 @@ def test_who_says_that_there_is_no_sandbox(
         ([], False),
         ([{"sandbox": "bubblewrap"}], True),
         ([{"sandbox": "none"}], False),
+        ([{"sandbox": "none and podman"}], False),
         ([{"sandbox": "none"}, {"sandbox": "bubblewrap"}], False),
         ([{"sandbox": "bubblewrap", "rehearsal": True}, {"kind": "requests"}], True),
     ],

@@ -10,7 +10,7 @@ from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER, read_given
 from agentbatch.text import clip
 from agentbatch.workspace.containers.choosing import choose_here, choose_place
-from agentbatch.workspace.containers.engine import Engine
+from agentbatch.workspace.containers.engine import ENGINES, Engine
 from agentbatch.workspace.containers.images import Had, Wanted, have_images
 from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored_name
@@ -20,6 +20,7 @@ from agentbatch.workspace.sandbox.limits import limits_warning
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
 
 __all__ = [
+    "ENGINES",
     "Above",
     "Checked",
     "Engine",

@@ -69,6 +69,11 @@ def tasks(*entries: Any) -> str:
         (tasks({"first_prompt": "x", "max_iterations": "3"}), "max_iterations: must be a whole number"),
         (tasks({"first_prompt": "x", "timeout": -1}), "must be more than 0, not -1"),
         (tasks({"first_prompt": "x", "verify": [1]}), "tasks[0].verify[0]"),
+        (tasks({"first_prompt": "x", "memory": "4 gigs"}), "memory: must be a text like 512m or 4g, and at"),
+        (tasks({"first_prompt": "x", "memory": "1k"}), "at least 16m, not"),
+        (tasks({"first_prompt": "x", "cpus": 0.001}), "cpus: must be 0.01 or more, or 0 for no limit"),
+        (tasks({"first_prompt": "x", "processes": 1}), "processes: must be 16 or more, or 0 for no limit"),
+        (tasks({"first_prompt": "x", "processes": -1}), "processes: must be 0 or more, not -1"),
         (
             tasks({"first_prompt": "x", "attempts": 0}),
             "must be a number from 1 to 100, or a list of so many objects",

@@ -67,6 +67,12 @@ def test_no_engine_at_all(tmp_path: Path) -> None:
         choose_place("auto", [("t", tmp_path, PYTHON)], tmp_path, {"PATH": str(tmp_path)})
 
 
+def test_a_program_of_that_name_that_is_no_engine(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "bin/podman").write_text("#!/bin/sh\necho hello\n")
+    with pytest.raises(UserError, match=r"what .*/bin/podman answers is not what podman does\. Install"):
+        choose_place("podman", [("t", tmp_path, PYTHON)], tmp_path, environ)
+
+
 def test_dockerfiles_that_are_none(tmp_path: Path) -> None:
     base = tmp_path.resolve()
     (base / "p/sub/.agentbatch").mkdir(parents=True)

@@ -13,6 +13,7 @@ from agentbatch.cli.setup import local_checks
 from agentbatch.cli.setup.check import Check
 from agentbatch.cli.setup.cluster_checks import cluster_checks
 from agentbatch.cli.setup.coder_check import coder_check
+from agentbatch.cli.setup.container_checks import in_containers
 from agentbatch.config import RoleSettings, Settings
 from agentbatch.errors import UserError
 from agentbatch.model.client import ModelClient
@@ -29,9 +30,8 @@ from agentbatch.tasks.coders.builtin.toolbox import select_tools
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.toolcalls.probe import probe_tools
 from agentbatch.toolcalls.remembered import ToolModeMemory, memory_file
-from agentbatch.workspace.preparation import Wanted, choose_here, choose_place, have_images
+from agentbatch.workspace.preparation import ENGINES, choose_here
 from agentbatch.workspace.tools.toolbox import specs
-from agentbatch.workspace.workspace import Image
 
 LOW_DISK = 1024**3
 """Bytes free below which a run may not be able to store itself."""
@@ -201,20 +201,12 @@ async def _schema(name: str, client: ModelClient) -> Check:
 
 
 def _sandbox(settings: Settings, folder: Path, tell: Callable[[str], None]) -> Check:
-    image = Image(settings.image) if settings.image else None
     try:
-        if image is not None:
-            _, engine = choose_place(settings.sandbox, [("--image", folder, image)], folder, os.environ)
-            assert engine is not None
-            wanted = Wanted((image,), network=not settings.no_network)
-            engine, had = have_images(engine, wanted, tell)
-            shown = " ".join(engine.command())
-            return Check("ok", "sandbox", f"{engine.name} ({shown}), {image.name}, bash in {had[image].bash}")
+        if settings.image is not None or settings.sandbox in ENGINES:
+            return Check("ok", "sandbox", in_containers(settings, folder, os.environ, tell))
         choice = choose_here(settings.sandbox)
     except (OSError, UserError) as error:
         return Check("fail", "sandbox", str(error))
-    if settings.sandbox in ("podman", "docker"):
-        return Check("warn", "sandbox", f"{settings.sandbox} is tried with an image: --image NAME")
     if choice.warning:
         return Check("warn", "sandbox", choice.warning)
     return Check("ok", "sandbox", f"{choice.name} ({choice.binary})" if choice.binary else choice.name)

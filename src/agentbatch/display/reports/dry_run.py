@@ -68,6 +68,11 @@ def render_dry_run(dry: DryRun) -> list[str]:
             what = f"{'coders' if settings.coders else 'models'} are compared"
         lines.append(f"attempts   up to {most:,} at {counted(len(tried), 'task')}; {what}")
     lines.append(f"sandbox    {prepared.sandbox_name}")
+    images = [
+        task.image.name or f"of {task.image.dockerfile}" for task in plan.tasks if task.image is not None
+    ]
+    if images:
+        lines += _named("image", list_names(list(dict.fromkeys(images)), MAX_MODELS))
     lines.append(f"results    {prepared.results_file}")
     lines += [f"! {warning}" for warning in prepared.warnings]
     lines += ["", f"  #  {pad('task, and its directory and prompt', ID_CELLS)}       checks  least tokens"]

@@ -3,7 +3,15 @@
 import re
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from agentbatch.config import Amount, Isolation, StopAt
 from agentbatch.errors import UserError
@@ -68,6 +76,21 @@ def _read_memory(value: object) -> object:
     if isinstance(amount, bool) or not isinstance(amount, int) or 0 != amount < LEAST_MEMORY:
         raise ValueError("must be a text like 512m or 4g, and at least 16m")
     return amount
+
+
+LEAST_CPUS = 0.01
+"""What Linux gives (a thousandth of a second in each tenth)."""
+LEAST_PROCESSES = 16
+"""With less than eight no command can be started in a container: the starter's threads count, too."""
+
+
+def _none_or(least: float) -> AfterValidator:
+    def check(value: float) -> float:
+        if 0 != value < least:
+            raise ValueError(f"must be {least:g} or more, or 0 for no limit")
+        return value
+
+    return AfterValidator(check)
 
 
 MAX_NAME = 240
@@ -136,8 +159,8 @@ class Task(BaseModel):
     """Where its directory is in the container."""
     memory: Annotated[int, BeforeValidator(_read_memory)] = 0
     """Bytes that its commands may take together; 0: no limit."""
-    cpus: float = Field(0, ge=0, le=10_000)
-    processes: int = Field(0, ge=0, le=4_000_000)
+    cpus: Annotated[float, _none_or(LEAST_CPUS)] = Field(0, ge=0, le=10_000)
+    processes: Annotated[int, _none_or(LEAST_PROCESSES)] = Field(0, ge=0, le=4_000_000)
     resources: dict[Annotated[str, Field(pattern=r"^[\w.\-]{1,100}$")], Amount] = {}
     """Of a cluster's machines, by the names that it has for them; `gpu`: graphics processors."""
 

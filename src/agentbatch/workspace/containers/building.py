@@ -14,6 +14,8 @@ from agentbatch.workspace.containers.engine import Engine, resource_limits
 from agentbatch.workspace.files.env_files import env_files_in
 
 NAME = "localhost/agentbatch-built"
+BUILT_LABEL = "agentbatch.built"
+"""By which the user finds the images, which nobody else removes."""
 MAX_FILES = 20_000
 MAX_BYTES = 1024**3
 """Of all that is beside a Dockerfile: it is copied, and read for its digest, before every run."""
@@ -50,16 +52,8 @@ def build(engine: Engine, dockerfile: Path, hidden: Sequence[Path], tell: Callab
         tell(f"Building the image of {dockerfile}.")
         limits = resource_limits() if engine.name == "podman" else []
         answer = engine.ask(
-            *(
-                "build",
-                "--quiet",
-                "--pull=false",
-                "--tag",
-                name,
-                "--file",
-                str(context / dockerfile.name),
-                *limits,
-            ),
+            *("build", "--quiet", "--pull=false", "--label", BUILT_LABEL, "--tag", name),
+            *("--file", str(context / dockerfile.name), *limits),
             *("--", str(context)),
             timeout=TIMEOUT,
         )

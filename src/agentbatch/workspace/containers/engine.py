@@ -17,6 +17,8 @@ ENGINES: tuple[EngineName, ...] = ("podman", "docker")
 
 ASK_TIMEOUT = 60.0
 """Seconds for a question to the engine; it needs tenths of one, a machine under load or a first start more."""
+INFO_TIMEOUT = 20.0
+"""Seconds for the first question, whether it answers at all."""
 
 REMEDY = (
     "Install podman (`apt install podman`), or docker, and see that `podman info` or `docker info` answers."
@@ -88,8 +90,10 @@ def find_engine(asked: EngineName | None, environ: Mapping[str, str], user: tupl
             continue
         try:
             return _asked(name, Path(found), environ, user)
+        except json.JSONDecodeError:
+            problems.append(f"what {found} answers is not what {name} does")
         except (OSError, ValueError) as error:
-            problems.append(f"{name} does not answer ({clip(str(error), 300)})")
+            problems.append(f"{name} does not answer ({clip(str(error).rstrip('.'), 300)})")
     what = f"--sandbox {asked}" if asked else "Tasks have images"
     raise UserError(f"{what}: {' and '.join(problems)}. {REMEDY}")
 
@@ -98,7 +102,7 @@ def _asked(name: EngineName, binary: Path, environ: Mapping[str, str], user: tup
     """Raises OSError, ValueError."""
     engine = Engine(name, binary, "0:0", env=environ)
     form = "json" if name == "podman" else "{{json .}}"
-    answer = engine.ask("info", "--format", form)
+    answer = engine.ask("info", "--format", form, timeout=INFO_TIMEOUT)
     if answer.exit_code != 0:
         raise OSError(answer.problem)
     return read_info(engine, json.loads(answer.output), user)

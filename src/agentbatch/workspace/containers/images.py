@@ -104,7 +104,7 @@ def _built(
     except UserError:
         if other is None:
             raise
-        return other, build(other, dockerfile, hidden, tell)
+        return other, build(other, dockerfile, hidden, lambda _: None)  # it was told already
 
 
 def _with_runc(engine: Engine) -> Engine | None:

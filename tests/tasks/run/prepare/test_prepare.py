@@ -34,6 +34,24 @@ def test_a_network_that_cannot_be_cut_off_is_told_before(tmp_path: Path) -> None
     assert prepared(tmp_path, environ={}, sandbox="none").sandbox.name == "none"
 
 
+def test_where_commands_run_is_told_before(tmp_path: Path) -> None:
+    podman = tmp_path / "bin/podman"
+    podman.parent.mkdir()
+    podman.write_text('#!/bin/sh\necho \'{"host": {"security": {"rootless": true}}}\'\n')
+    podman.chmod(0o755)
+    environ = {**KEYS, "PATH": f"{podman.parent}:/usr/bin:/bin"}
+    with pytest.raises(
+        UserError, match=r"^A workdir is a place in a container, and no image is named for own\."
+    ):
+        prepared(tmp_path, {"id": "own", "workdir": "/testbed"}, environ=environ)
+    found = prepared(tmp_path, {"image": "python:3.12"}, {}, environ=environ)
+    assert found.sandbox_name == f"{found.sandbox.name} and podman"
+    assert {f"sandbox    {found.sandbox_name}", "image      python:3.12"} <= {
+        *render_dry_run(found.dry_run())
+    }
+    assert prepared(tmp_path, environ=environ, image="a:1").sandbox_name == "podman"
+
+
 def test_the_least_cost_is_that_of_the_first_two_calls_of_each_task(tmp_path: Path) -> None:
     dry = prepared(tmp_path, {}, {}, environ=KEYS, **ONE).dry_run()
     assert dry.least_cost == pytest.approx(sum(t.coder + t.evaluator for t in dry.least) / 1e6)

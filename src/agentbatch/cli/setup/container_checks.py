@@ -1,0 +1,23 @@
+"""What `agentbatch doctor --sandbox podman|docker` and `--image` try: the engine, and a container of the image."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from agentbatch.config import Settings
+from agentbatch.workspace.preparation import Wanted, choose_place, have_images
+from agentbatch.workspace.workspace import Image
+
+ANY = Image("any")
+
+
+def in_containers(
+    settings: Settings, folder: Path, environ: Mapping[str, str], tell: Callable[[str], None]
+) -> str:
+    """What works, in words. `tell` is given what takes long. Slow. Raises UserError, OSError."""
+    image = ANY if settings.image is None else Image(settings.image)
+    _, engine = choose_place(settings.sandbox, [("--image", folder, image)], folder, environ)
+    assert engine is not None
+    if settings.image is None:
+        return f"{engine.name} answers ({engine.binary}); --image NAME also tries an image"
+    engine, had = have_images(engine, Wanted((image,), network=not settings.no_network), tell)
+    return f"{engine.name} ({' '.join(engine.command())}), {image.name}, bash in {had[image].bash}"
