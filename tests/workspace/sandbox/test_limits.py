@@ -111,6 +111,23 @@ def test_a_group_of_each_task_is_written_to_and_entered(tmp_path: Path) -> None:
     assert (tmp_path / name / "cgroup.procs").read_text().strip().isdigit()
 
 
+def test_what_puts_a_command_into_its_group_runs_nothing_of_the_task_s(tmp_path: Path) -> None:
+    """It runs before the sandbox is there, under the task's variables."""
+    for name in ("bash", "taskset", "loaded"):
+        (tmp_path / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/ran-{name}\n")
+        (tmp_path / name).chmod(0o755)
+    env = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "BASH_ENV": str(tmp_path / "loaded"),
+        "BASH_FUNC_exec%%": f"() {{ touch {tmp_path}/ran-function; }}",
+        "SHELLOPTS": "xtrace",
+        "PS4": f"$(touch {tmp_path}/ran-trace)",
+    }
+    argv = TaskLimits(Limits(cpus=1, processes=1000), "agentbatch-0", []).around(["/bin/true"])
+    assert subprocess.run(argv, env=env, check=True, capture_output=True).stderr == b""
+    assert sorted(path.name for path in tmp_path.glob("ran-*")) == []
+
+
 def test_without_limits_nothing_is_around_a_command() -> None:
     limits = TaskLimits(Limits(), "agentbatch-x", [])
     assert (limits.around(["echo", "$1; -n"]), limits.by_each) == (["echo", "$1; -n"], [])

@@ -9,6 +9,7 @@ limits of the shell do, which each process has for itself, and processors are co
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -20,6 +21,9 @@ from agentbatch.text import list_names
 from agentbatch.workspace.workspace import Limits
 
 Controller = Literal["memory", "cpu", "pids"]
+
+SYSTEM = "/usr/bin:/bin:/usr/local/bin:/run/current-system/sw/bin"
+"""Where programs are looked for that run outside of the sandbox, under a task's variables."""
 
 PREFIX = "agentbatch-"
 MARKED = 16
@@ -191,7 +195,8 @@ class TaskLimits:
         groups = [str(path) for path in self._made or ()]
         enter = 'for g in "${@:1:N}"; do echo $$ > "$g/cgroup.procs" || exit 126; done; shift N; exec -- "$@"'
         script = "; ".join([*self._shell_limits(), enter.replace("N", str(len(groups)))])
-        return ["bash", "-c", script, "bash", *groups, *argv]
+        # It runs outside of the sandbox: `-p` takes neither functions nor BASH_ENV from the task's variables.
+        return [_ours("bash"), "-p", "-c", script, "bash", *groups, *argv]
 
     def _shell_limits(self) -> list[str]:
         limits = []
@@ -202,7 +207,7 @@ class TaskLimits:
         if "cpu" in self._left:
             chosen = _some_processors(self._limits.cpus, self._name)
             if chosen:
-                limits.append(f"taskset -p -c {chosen} $$ >/dev/null")
+                limits.append(f"{_ours('taskset')} -p -c {chosen} $$ >/dev/null")
         return limits
 
     def enter(self) -> None:
@@ -255,6 +260,11 @@ def _remove(group: Path, until: float) -> None:
             return
         except OSError:
             time.sleep(0.01)
+
+
+def _ours(program: str) -> str:
+    """PATH is the task's, and may lead into its directory."""
+    return shutil.which(program, path=SYSTEM) or f"/usr/bin/{program}"
 
 
 def _some_processors(cpus: float, name: str) -> str:
