@@ -172,6 +172,29 @@ def test_what_is_read_only_for_tasks_stays() -> None:
     assert len(steps.problems) == 3
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "now", "common"),
+    [
+        (ONE, TWO, TWO, TWO),
+        (ONE, TWO, ONE, ONE),
+        (ONE, TWO, RUNS, ONE),
+        (ONE, TWO, None, ONE),
+        (ONE, LINK, None, None),
+        (FOLDER, ONE, None, None),
+        (None, FOLDER, LOCKED, LOCKED),
+        (FOLDER, LOCKED, FOLDER, FOLDER),
+        (ONE, None, None, None),
+        (ONE, None, TWO, ONE),
+        (ONE, ONE, TWO, ONE),
+    ],
+)
+def test_what_is_here_in_the_middle_of_a_transfer(
+    old: Entry | None, new: Entry | None, now: Entry | None, common: Entry | None
+) -> None:
+    since, half, here = ({"a": entry} if entry else {} for entry in (old, new, now))
+    assert with_half(since, [half], here).get("a") == common
+
+
 def test_what_an_interrupted_transfer_brought_is_the_other_end_s() -> None:
     since = {"a": ONE, "b": ONE, "c": ONE}
     here = {"a": TWO, "new": ONE, "mine": ONE, "c": ONE}  # a and new came, b went, c was not reached

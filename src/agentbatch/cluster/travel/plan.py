@@ -79,13 +79,23 @@ def with_half(since: Manifest, half: Sequence[Manifest], here: Manifest) -> Mani
     common = dict(since)
     for wanted in half:
         for path in (*wanted, *(path for path in since if path not in wanted)):
-            if here.get(path) != wanted.get(path):
+            now = here.get(path)
+            if not _is_half(since.get(path), wanted.get(path), now):
                 continue
-            if path in wanted:
-                common[path] = wanted[path]
+            if now is not None:
+                common[path] = now
             else:
                 common.pop(path, None)
     return common
+
+
+def _is_half(old: Entry | None, new: Entry | None, now: Entry | None) -> bool:
+    """Whether a path is `now` what it is on the way from `old` to `new`, or at its end."""
+    if old == new or now == new:
+        return now == new
+    if now is None:  # away, for something of another kind to come
+        return old is not None and new is not None and old.kind != new.kind
+    return new is not None and now.kind == new.kind == "folder"  # it gets its mode last
 
 
 def _is_unlisted(entry: Entry) -> bool:

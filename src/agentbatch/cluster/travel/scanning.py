@@ -1,5 +1,6 @@
 """What a directory holds now: its manifest. A coder may be at work in it, so no link is followed on any way."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -115,6 +116,16 @@ def _look(way: int, folder: str, left_out: Collection[str], reader: "_Reader") -
     return found
 
 
+def _link(folder: int, name: str) -> Entry:
+    """Raises FileNotFoundError, also where it is no link any more."""
+    try:
+        return Entry("link", 0, 0, os.readlink(name, dir_fd=folder))
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise FileNotFoundError(errno.ENOENT, "It is no link any more", name) from None
+        raise
+
+
 class _Reader:
     def __init__(self, before: Scanned, settled: Settled, stop: Event) -> None:
         self._before = before.manifest
@@ -129,7 +140,7 @@ class _Reader:
         if stat.S_ISDIR(status.st_mode):
             return Entry("folder", status.st_mode & SENT_MODE, 0, "")
         if stat.S_ISLNK(status.st_mode):
-            return Entry("link", 0, 0, os.readlink(name, dir_fd=folder))
+            return _link(folder, name)
         if not stat.S_ISREG(status.st_mode):
             return None
         old, signature = self._before.get(path), signature_of(status)
