@@ -92,6 +92,7 @@ async def test_a_folder_that_is_a_link_every_other_moment_leads_nowhere(tmp_path
 
     def swap() -> None:
         while not over.wait(0.0003):
+            shutil.rmtree(tmp_path / "away", ignore_errors=True)
             with suppress(OSError):
                 (home / "d").rename(tmp_path / "away")
                 (home / "d").symlink_to(outside / "d")
