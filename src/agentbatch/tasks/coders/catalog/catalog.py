@@ -45,15 +45,22 @@ def _tables(path: Path, text: str) -> Tables:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML: {error}.") from None
     for name, table in document.items():
-        where = f"{path}: line {line_of(text, name)}"
-        if not isinstance(table, dict):
-            raise UserError(f"{where}: {name} stands in no table; each coder is one, like [my-agent].")
-        if not NAME.fullmatch(name):
-            raise UserError(
-                f"{where}: [{clip(name, 60)}] is no name for a coder: small letters, digits and '-', at most 40, "
-                "a letter first."
-            )
+        wrong = _wrong(name, table)
+        if wrong:
+            raise UserError(f"{path}: line {line_of(text, name)}: {wrong}")
     return document
+
+
+def _wrong(name: str, table: object) -> str:
+    """Why that is no coder; empty where it may be one."""
+    if not isinstance(table, dict):
+        return f"{name} stands in no table; each coder is one, like [my-agent]."
+    if not NAME.fullmatch(name):
+        return (
+            f"[{clip(name, 60)}] is no name for a coder: small letters, digits and '-', at most 40, "
+            "a letter first."
+        )
+    return ""
 
 
 def _over(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
