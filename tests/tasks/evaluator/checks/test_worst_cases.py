@@ -19,7 +19,7 @@ from agentbatch.tasks.evaluator.checks.tampering import can_mislead
 from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
-SIZE = 20_000
+SIZE = 40_000
 
 FILLERS = (*" \n\t'(`1,.a", " \n", "a(", "a ", "f(1) == ")
 HEADS = ("", "f(1)", "f(1) is", "f(1) == 2", "`f(1)` ", "`python3 a.py` prints", ">>> f(1)\n", "f('")
