@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.workspace.sandbox.sandbox import Sandbox
-from agentbatch.workspace.shell.environment import shell_environment
+from agentbatch.workspace.shell.environment import UNATTENDED, container_environment, shell_environment
 from agentbatch.workspace.shell.shell import Shell
 from tests.support.keys import KEY
 
@@ -76,3 +76,25 @@ async def test_env_in_bash_shows_no_key(tmp_path: Path) -> None:
     assert "A=1" in result.output
     assert KEY not in result.output
     assert "API_KEY" not in result.output
+
+
+def test_a_container_gets_what_means_the_same_there() -> None:
+    environ = {
+        "PATH": "/home/me/bin:/bin",
+        "HOME": "/home/me",
+        "JAVA_HOME": "/opt/java",
+        "LANG": "de_DE.UTF-8",
+        "LC_ALL": "de_DE.UTF-8",
+        "TZ": "Europe/Berlin",
+        "HTTPS_PROXY": "http://proxy:80",
+        "HTTP_PROXY": "http://me:secret@proxy:80",
+        "AGENTBATCH_COMMAND": "mark",
+        "OPENAI_API_KEY": "sk-0123456789abcdef",
+    }
+    found = container_environment(environ, {"LC_TIME": "C", "PATH": "/x"}, ["OPENAI_API_KEY"])
+    assert {name: found[name] for name in found.keys() - UNATTENDED.keys()} == {
+        "TZ": "Europe/Berlin",
+        "HTTPS_PROXY": "http://proxy:80",
+        "LC_TIME": "C",
+        "PATH": "/x",
+    }

@@ -112,7 +112,9 @@ def exec_arguments(
 
 
 def variables_file(env: Mapping[str, str]) -> str:
-    """Sets them in bash. Values may hold anything; no command line shows them to the machine's other users."""
-    return "".join(
+    """Sets them in bash, and a language where the image has none. Values may hold anything; no command line shows them
+    to the machine's other users."""
+    lines = [
         f"export {name}={shlex.quote(value)}\n" for name, value in sorted(env.items()) if name not in _OF_BASH
-    )
+    ]
+    return "".join(['export LANG="${LANG:-C.UTF-8}"\n', *lines])

@@ -37,7 +37,7 @@ PASSED_WITHOUT_PASSWORD = frozenset(_ADDRESSES.split())
 """Names whose values are URLs that may hold a user and a password: passed only when they hold none. A task
 that needs one with a password names it in its own `env`."""
 
-_OF_ANY_MACHINE = frozenset(("TZ", "LANG", "LANGUAGE", *PASSED_WITHOUT_PASSWORD))
+_OF_ANY_MACHINE = frozenset(("TZ", *PASSED_WITHOUT_PASSWORD))
 """What means the same in a container."""
 
 UNATTENDED = {
@@ -84,11 +84,11 @@ def shell_environment(
 def container_environment(
     environ: Mapping[str, str], extra: Mapping[str, str], secrets_names: Collection[str]
 ) -> dict[str, str]:
-    """The same for commands in a container, whose image has its own PATH, HOME and toolchains: of `environ` the
-    language, the time zone and addresses are passed on."""
+    """The same for commands in a container, whose image has its own PATH, HOME, toolchains and languages: of `environ`
+    the time zone and addresses are passed on."""
     whole = shell_environment(environ, extra, secrets_names)
     own = {*extra, *UNATTENDED, *_OF_ANY_MACHINE}
-    return {name: value for name, value in whole.items() if name in own or name.startswith("LC_")}
+    return {name: value for name, value in whole.items() if name in own}
 
 
 def _may_pass(name: str, value: str) -> bool:
