@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.errors import UserError
 from agentbatch.workspace.containers.command_lines import (
     REFERENCE,
     Inside,
@@ -13,8 +14,9 @@ from agentbatch.workspace.containers.command_lines import (
     variables_file,
 )
 from agentbatch.workspace.containers.engine import Engine, read_info
+from agentbatch.workspace.containers.images import Wanted, have_images
 from agentbatch.workspace.containers.mounts import Bind
-from agentbatch.workspace.workspace import Limits
+from agentbatch.workspace.workspace import Image, Limits
 
 PODMAN = Engine("podman", Path("/usr/bin/podman"), "0:0", kept=("CHOWN",))
 DOCKER = Engine("docker", Path("/usr/bin/docker"), "1000:1000")
@@ -134,8 +136,56 @@ def test_docker_for_root_keeps_what_root_owns_files_by() -> None:
 
 @pytest.mark.parametrize(
     ("engine", "info"),
-    [(PODMAN, {}), (PODMAN, {"host": []}), (DOCKER, {"ServerErrors": ["Cannot connect"]})],
+    [
+        (PODMAN, {}),
+        (PODMAN, {"host": []}),
+        (PODMAN, {"host": {"security": None}}),
+        (DOCKER, {"ServerErrors": ["Cannot connect"]}),
+        (DOCKER, {"SecurityOptions": 1}),
+    ],
 )
 def test_an_engine_that_does_not_work_is_none(engine: Engine, info: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"not understood|Cannot connect"):
         read_info(engine, info, (1000, 1000))
+
+
+ALL = ["cpuset", "cpu", "memory", "pids"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "info", "lacks"),
+    [
+        (
+            PODMAN,
+            {"host": {"security": {"rootless": False}, "cgroupVersion": "v1", "cgroupControllers": ALL}},
+            (),
+        ),
+        (
+            PODMAN,
+            {"host": {"security": {"rootless": True}, "cgroupVersion": "v1", "cgroupControllers": ALL}},
+            ("memory", "cpus", "processes"),
+        ),
+        (
+            PODMAN,
+            {
+                "host": {
+                    "security": {"rootless": True},
+                    "cgroupVersion": "v2",
+                    "cgroupControllers": ["memory", "pids"],
+                }
+            },
+            ("cpus",),
+        ),
+        (DOCKER, {}, ()),
+        (DOCKER, {"MemoryLimit": True, "CpuCfsQuota": False, "PidsLimit": False}, ("cpus", "processes")),
+    ],
+)
+def test_what_an_engine_cannot_limit_is_known(
+    engine: Engine, info: dict[str, object], lacks: tuple[str, ...]
+) -> None:
+    found = read_info(engine, info, (0, 0))
+    assert found.lacks == lacks
+    if lacks:
+        wanted = Wanted((Image("a"),), (Limits(), Limits(cpus=2.0)))
+        with pytest.raises(UserError, match=r"(podman|docker) cannot limit cpus here"):
+            have_images(found, wanted, print)

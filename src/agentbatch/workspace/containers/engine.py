@@ -5,9 +5,9 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from agentbatch.errors import UserError
 from agentbatch.text import clip
@@ -41,6 +41,8 @@ class Engine:
     """Of each of its commands, before its name."""
     kept: tuple[str, ...] = ()
     """Capabilities that commands keep."""
+    lacks: tuple[str, ...] = ()
+    """What it cannot limit here: `memory`, `cpus`, `processes`; some engines are silent about it."""
     mapped: bool = False
     """Docker gives containers other users' numbers unless it is told not to."""
     env: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -108,27 +110,34 @@ def _asked(name: EngineName, binary: Path, environ: Mapping[str, str], user: tup
     return read_info(engine, json.loads(answer.output), user)
 
 
-def read_info(engine: Engine, info: Mapping[str, object], user: tuple[int, int]) -> Engine:
+def read_info(engine: Engine, info: Mapping[str, Any], user: tuple[int, int]) -> Engine:
     """The engine by what it says of itself. Pure. Raises ValueError."""
-    if engine.name == "podman":
-        host = info.get("host")
-        security = host.get("security") if isinstance(host, dict) else None
-        if not isinstance(host, dict) or not isinstance(security, dict):
-            raise ValueError("its answer is not understood")
-        rootless, mapped = bool(security.get("rootless")), False
-    else:
-        if problems := info.get("ServerErrors"):
-            raise ValueError("; ".join(map(str, problems)) if isinstance(problems, list) else str(problems))
-        options = info.get("SecurityOptions") or []
-        names = [str(option) for option in options] if isinstance(options, list) else []
-        rootless = any("name=rootless" in one for one in names)
-        mapped = any("name=userns" in one for one in names)
+    try:
+        rootless, mapped, lacks = _of_podman(info) if engine.name == "podman" else _of_docker(info)
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError("its answer is not understood") from None
     # Without root, root inside is the user, and may do what the user may. Podman with root is root's own.
     inside = "0:0" if rootless or engine.name == "podman" else f"{user[0]}:{user[1]}"
     kept = ("CHOWN", "DAC_OVERRIDE", "FOWNER") if not rootless and inside.startswith("0:") else ()
-    return Engine(
-        engine.name, engine.binary, inside, options=engine.options, kept=kept, mapped=mapped, env=engine.env
-    )
+    return replace(engine, user=inside, kept=kept, lacks=lacks, mapped=mapped)
+
+
+def _of_podman(info: Mapping[str, Any]) -> tuple[bool, bool, tuple[str, ...]]:
+    """Without root it ignores limits where control groups are of version 1, whatever controllers there are."""
+    host = info["host"]
+    rootless = bool(host["security"]["rootless"])
+    there = () if rootless and host.get("cgroupVersion") == "v1" else host.get("cgroupControllers") or ()
+    names = {"memory": "memory", "cpus": "cpu", "processes": "pids"}
+    return rootless, False, tuple(name for name, controller in names.items() if controller not in there)
+
+
+def _of_docker(info: Mapping[str, Any]) -> tuple[bool, bool, tuple[str, ...]]:
+    if problems := info.get("ServerErrors"):
+        raise ValueError("; ".join(map(str, problems)))
+    options = [str(option) for option in info.get("SecurityOptions") or ()]
+    told = {"memory": "MemoryLimit", "cpus": "CpuCfsQuota", "processes": "PidsLimit"}
+    lacks = tuple(name for name, field in told.items() if not info.get(field, True))
+    return any("name=rootless" in one for one in options), any("name=userns" in one for one in options), lacks
 
 
 def resource_limits() -> list[str]:

@@ -63,6 +63,7 @@ def have_images(
 ) -> tuple[Engine, dict[Image, Had]]:
     """Each of them, pulled or built where it is missing, and tried. Returns the engine as it works here. Slow: call it
     in a thread. Raises UserError, OSError."""
+    _check_limits(engine, wanted.limits)
     had: dict[Image, Had] = {}
     for image in dict.fromkeys(wanted.images):
         engine, reference = _reference(engine, image, wanted.hidden, tell)
@@ -80,6 +81,15 @@ def have_images(
             )
         had[image] = Had(reference, bash, path)
     return engine, had
+
+
+def _check_limits(engine: Engine, limits: Sequence[Limits]) -> None:
+    asked = {name for one in limits for name in ("memory", "cpus", "processes") if getattr(one, name)}
+    if lacking := sorted(asked.intersection(engine.lacks)):
+        raise UserError(
+            f"{engine.name} cannot limit {list_names(lacking)} here: it has no control groups for that (without root, "
+            "those of version 2 are needed, handed over to you). Leave it out, or run as root."
+        )
 
 
 def _reference(
