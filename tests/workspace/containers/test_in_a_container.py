@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from agentbatch.workspace.containers.engine import Engine
+from agentbatch.workspace.containers.walls import ENDED
 from agentbatch.workspace.workspace import Limits
 from tests.workspace.containers.conftest import MakeTask
+from tests.workspace.repositories import make_repository
 
 pytestmark = pytest.mark.slow
 
@@ -199,6 +201,10 @@ async def test_a_container_that_somebody_ended_begins_again(task: MakeTask, engi
     place = await task()
     await place.run("true", 30)
     (name,) = engine.ask("ps", "--quiet", "--filter", "label=agentbatch.mark").output.split()
+    running = asyncio.ensure_future(place.run("sleep 60", 60))
+    await asyncio.sleep(0.7)
+    engine.ask("kill", name)
+    assert ENDED in (await running).output
     engine.ask("rm", "--force", name)
     assert (await place.run("echo on", 30)).output == "on\n"
 
@@ -208,3 +214,39 @@ async def test_a_fork_bomb_ends_with_its_command(task: MakeTask) -> None:
     bomb = await place.run("b() { b | b & }; b; sleep 1; while :; do :; done", 3.0)
     assert bomb.timed_out
     assert int((await place.run("ps | wc -l", 30)).output) < 10
+
+
+async def test_a_copy_is_worked_in_and_not_the_directory(task: MakeTask, tmp_path: Path) -> None:
+    place = await task("whole", isolation="copy", files={"a.txt": "a\n", ".env": "KEY=secret"})
+    before = await place.snapshot()
+    shown = await place.run("pwd; cat a.txt .env; echo b > a.txt; git rev-parse --git-dir", 30)
+    assert shown.output.startswith(f"{place.info.directory}\na\n")
+    assert "secret" not in shown.output
+    assert "not a git repository" in shown.output
+    assert (tmp_path / "project/task/a.txt").read_text() == "a\n"
+    assert (await place.snapshot(before)).files["a.txt"].text == "b\n"
+
+
+@pytest.mark.parametrize("workdir", ["", "/testbed"])
+async def test_git_works_in_a_worktree_and_the_repository_is_read_only(
+    task: MakeTask, tmp_path: Path, workdir: str
+) -> None:
+    root = tmp_path / "project/task"
+    files = {"a.txt": "a\n", "sub/b.txt": "b\n"}
+    make_repository(root, files)
+    config = (root / ".git/config").read_text()
+    place = await task("whole", isolation="worktree", workdir=workdir)
+    shown = await place.run(
+        "echo x >> a.txt; git status --short; git log --format=%s; git diff --stat | tail -1; "
+        "git commit -qam forged; git config user.name x; echo x >> $(git rev-parse --git-common-dir)/config; "
+        "echo x > $(git rev-parse --git-common-dir)/hooks/post-commit",
+        30,
+    )
+    lines = shown.output.splitlines()
+    assert lines[:2] == [" M a.txt", "first"], shown.output
+    assert "1 file changed, 1 insertion(+)" in shown.output
+    assert shown.output.count("Read-only file system") >= 2, shown.output
+    assert (root / ".git/config").read_text() == config
+    assert (root / "a.txt").read_text() == "a\n"
+    assert not (root / ".git/hooks/post-commit").exists()
+    assert (await place.run("pwd", 30)).output == f"{place.info.directory}\n"

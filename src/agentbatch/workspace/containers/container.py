@@ -90,12 +90,15 @@ class Container:
         variables = f"{ENVIRONMENTS}/{name}"
         return exec_arguments(self.engine, self._name, self.inside, variables, directory, argv, talked=talked)
 
-    async def leave(self) -> None:
-        """What a command has left running is ended, and what it has left outside of the task's directory is gone."""
-        if self.is_up and not (self._first and await asyncio.to_thread(self._is_clean)):
+    async def leave(self) -> bool:
+        """What a command has left running is ended, and what it has left outside of the task's directory is gone.
+        False: the container had ended before the command did."""
+        stood = self.is_up
+        if stood and not (self._first and await asyncio.to_thread(self._is_clean)):
             await self.end()
         if not await asyncio.to_thread(self._empty):
             await self.end()
+        return stood
 
     @property
     def namespaces(self) -> str:

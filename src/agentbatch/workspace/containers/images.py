@@ -65,22 +65,29 @@ def have_images(
     in a thread. Raises UserError, OSError."""
     _check_limits(engine, wanted.limits)
     had: dict[Image, Had] = {}
-    for image in dict.fromkeys(wanted.images):
-        engine, reference = _reference(engine, image, wanted.hidden, tell)
-        programs = sorted(wanted.programs.get(image, ()))
-        engine, shown = _tried(engine, reference, wanted, programs)
-        bash, path, *missing = [*shown.split("\n"), "", ""]
-        if not bash.startswith("/"):
-            raise UserError(
-                f"The image {reference} has no bash at a place of its own, by which commands are run."
-            )
-        if missing := [name for name in missing if name]:
-            raise UserError(
-                f"The image {reference} lacks {list_names(missing)}, which a task's coder needs: build one that has it "
-                "(`dockerfile`)."
-            )
-        had[image] = Had(reference, bash, path)
-    return engine, had
+    for image in dict.fromkeys(replace(one, workdir="") for one in wanted.images):
+        engine, had[image] = _had(engine, image, wanted, tell)
+    return engine, {image: had[replace(image, workdir="")] for image in wanted.images}
+
+
+def _had(engine: Engine, image: Image, wanted: Wanted, tell: Callable[[str], None]) -> tuple[Engine, Had]:
+    """Raises UserError, OSError."""
+    engine, reference = _reference(engine, image, wanted.hidden, tell)
+    programs = {
+        name for one, names in wanted.programs.items() if replace(one, workdir="") == image for name in names
+    }
+    engine, shown = _tried(engine, reference, wanted, sorted(programs))
+    bash, path, *missing = [*shown.split("\n"), "", ""]
+    if not bash.startswith("/"):
+        raise UserError(
+            f"The image {reference} has no bash at a place of its own, by which commands are run."
+        )
+    if missing := [name for name in missing if name]:
+        raise UserError(
+            f"The image {reference} lacks {list_names(missing)}, which a task's coder needs: build one that has it "
+            "(`dockerfile`)."
+        )
+    return engine, Had(reference, bash, path)
 
 
 def _check_limits(engine: Engine, limits: Sequence[Limits]) -> None:
