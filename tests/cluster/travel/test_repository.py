@@ -15,7 +15,7 @@ from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.isolation.worktree.repository import find_repository
 from tests.workspace.repositories import environment, git, make_repository, needs_git, state
 
-pytestmark = needs_git
+pytestmark = [needs_git, pytest.mark.slow]
 
 
 def worktree(ours: Git, source: Path, folder: Path) -> IsolatedDir:
@@ -23,7 +23,7 @@ def worktree(ours: Git, source: Path, folder: Path) -> IsolatedDir:
     return make_worktree(ours, source, folder, "agentbatch/run/task", lambda _: Lock())
 
 
-@pytest.mark.parametrize("shallow", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("shallow", [False, True])
 async def test_git_works_there_and_what_is_committed_comes_back_as_files(
     tmp_path: Path, shallow: bool
 ) -> None:
@@ -69,7 +69,6 @@ async def test_git_works_there_and_what_is_committed_comes_back_as_files(
     assert git(at_home.root, "status", "--porcelain") == "M sub/b\n?? sub/new"
 
 
-@pytest.mark.slow
 async def test_a_whole_worktree_travels_without_its_pointer(tmp_path: Path) -> None:
     ours = Git(environment(tmp_path))
     user = make_repository(tmp_path / "user", {"a": "1\n"})
@@ -90,7 +89,6 @@ async def test_a_whole_worktree_travels_without_its_pointer(tmp_path: Path) -> N
     assert git(roots[0], "status", "--porcelain") == "M a"
 
 
-@pytest.mark.slow
 def test_what_git_refuses_is_said_in_its_words(tmp_path: Path) -> None:
     ours = Git(environment(tmp_path))
     user = make_repository(tmp_path / "user", {"a": "1\n"})
