@@ -109,6 +109,7 @@ def test_whatever_stands_where_in_its_output_it_is_read(name: str) -> None:
         assert len(written) < 50_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", UPDATES, ids=lambda one: one["sessionUpdate"])
 def test_whatever_stands_where_in_an_update_it_is_read(given: dict[str, Any]) -> None:
     told = [read_update(changed) for changed in with_odd(given) if isinstance(changed, dict)]
@@ -144,9 +145,8 @@ REPLAY = [
 ODD_SESSIONS = ["../../x", "--dangerously-skip", "/etc/passwd", "a\nb", "\ud800", "{token}", "x" * 1000]
 
 
-@pytest.mark.parametrize(
-    "session", ["../../x", *(pytest.param(one, marks=pytest.mark.slow) for one in ODD_SESSIONS[1:])]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("session", ODD_SESSIONS)
 async def test_a_session_that_is_taken_up_tells_nothing_of_what_was_before(
     session: str, tmp_path: Path
 ) -> None:
@@ -209,7 +209,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("there", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_no_planted_program_is_started_to_be_looked_at(
     there: bool,
     project: Path,
@@ -254,6 +254,7 @@ async def test_a_planted_table_of_coders_is_not_obeyed(
     assert prepare(trusting, folder=project, environ=environ).plan.tasks
 
 
+@pytest.mark.slow
 def test_a_planted_table_of_coders_starts_nothing_to_be_looked_at(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,7 +202,8 @@ asyncio.run(main(*json.loads(sys.argv[1])))
 """
 
 
-@pytest.mark.parametrize("ways", [*MOST, WAYS[-1]])
+@pytest.mark.slow
+@pytest.mark.parametrize("ways", WAYS)
 def test_who_hides_ends_when_the_engine_is_killed(ways: str, tmp_path: Path, word: str) -> None:
     given: list[Any] = [[sys.executable, "-c", HIDES, word, ways, "600"], str(tmp_path)]
     engine = subprocess.Popen([sys.executable, "-c", ENGINE, json.dumps(given)], stdout=subprocess.PIPE)

@@ -6,24 +6,25 @@ to the nearest ancestor that is a subreaper (prctl(2)): each process that is sta
 one above. So what descends from a process that runs is found below it, and a child of the guard that it has not started
 is what somebody has left who is over: it is killed. When the engine ends, however it does, all are.
 
-Linux only. It imports the standard library alone, as little of it as there is use for, and is run by its path:
+Linux only. It imports the standard library alone, as little of it as there is use for, since each run without a sandbox
+starts one: `socket`, `signal` and `contextlib` take as long as the interpreter. It is run by its path:
 
     python -I -S guarding.py MARK       its input is the engine's socket, see `guard.py` for what is said over it
 """
 
+import _signal as signal  # type: ignore[import-not-found]
+import _socket as socket
 import marshal
 import os
 import select
-import signal
-import socket
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
 
 PR_SET_CHILD_SUBREAPER = 36
 HEADER = 8
 """Bytes of a request's length; the handles come with them."""
+HANDLE = 4
+"""Bytes of one's number."""
 HANDLES = 4
 """Of the process's own socket, its input, its output and its errors."""
 PAUSE = 20
@@ -47,6 +48,8 @@ class Started:
 
 class Guarding:
     def __init__(self, engine: socket.socket) -> None:
+        import ctypes
+
         self.dismissed = False
         """The engine has said that it is over."""
         self._engine = engine
@@ -54,8 +57,8 @@ class Guarding:
         self._woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._prctl = prctl()
-        self._prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self._libc = ctypes.CDLL(None)
+        self._libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._poll = select.poll()
         for handle in (engine.fileno(), self._woken):
             self._poll.register(handle, select.POLLIN)
@@ -87,9 +90,13 @@ class Guarding:
 
     def _serve_one(self) -> bool:
         """One request; False: the engine is gone."""
-        data, handles, *_ = socket.recv_fds(self._engine, HEADER, HANDLES)
-        for handle in handles:
-            os.set_inheritable(handle, False)  # recv_fds heeds no flag for that
+        space = socket.CMSG_SPACE(HANDLES * HANDLE)
+        data, given, *_ = self._engine.recvmsg(HEADER, space, socket.MSG_CMSG_CLOEXEC)
+        handles = [
+            int.from_bytes(part[place : place + HANDLE], sys.byteorder)
+            for _, _, part in given
+            for place in range(0, len(part), HANDLE)
+        ]
         self.dismissed = data == DISMISSED
         if len(data) < HEADER or len(handles) != HANDLES:
             return False
@@ -167,7 +174,7 @@ class Guarding:
         place = cwd
         try:
             os.setsid()
-            self._prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            self._libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
@@ -180,13 +187,6 @@ class Guarding:
             os.write(tell, marshal.dumps((error.errno, place)))
         finally:
             os._exit(127)
-
-
-def prctl() -> Callable[..., object]:
-    """The C library's."""
-    import ctypes
-
-    return ctypes.CDLL(None).prctl
 
 
 def children(parent: int) -> list[int]:
@@ -208,8 +208,10 @@ def _parent(pid: str) -> int:
 def _kill(pid: int) -> None:
     """It, and its group where it leads one."""
     for way in (os.killpg, os.kill):
-        with suppress(OSError):  # it is gone, or somebody else's by now
+        try:  # noqa: SIM105 - contextlib takes its time
             way(pid, signal.SIGKILL)
+        except OSError:
+            pass  # it is gone, or somebody else's by now
 
 
 def _reap(pid: int) -> bool:
@@ -221,14 +223,18 @@ def _reap(pid: int) -> bool:
 
 
 def _tell(line: socket.socket, what: bytes) -> None:
-    with suppress(OSError):  # the engine does not want to hear of it
+    try:  # noqa: SIM105 - contextlib takes its time
         line.send(what)
+    except OSError:
+        pass  # the engine does not want to hear of it
 
 
 if __name__ == "__main__":
     guarding = Guarding(socket.socket(fileno=0))
     try:
         guarding.serve()
+    except OSError:
+        pass  # the engine was killed in the middle of a request
     finally:
         guarding.end_all()
     if not guarding.dismissed:  # what others have started for the run

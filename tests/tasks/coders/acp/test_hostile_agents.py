@@ -148,6 +148,7 @@ async def test_a_turn_without_an_end_is_ended(
         assert not lives(child(stage))
 
 
+@pytest.mark.slow
 async def test_who_floods_before_its_first_turn_is_not_waited_for(tmp_path: Path) -> None:
     script = {"before": [{"endless": {"line": ASKS}}]}
     async with acp_stage(tmp_path, [], script=script, limits={"requests": 50}) as stage:
