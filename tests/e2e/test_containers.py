@@ -16,7 +16,7 @@ from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.workspace.local_workspaces import mark_of
 from tests.support import commands
 from tests.support.acp import AGENT
-from tests.support.containers import image, podman
+from tests.support.containers import containers_of, image, podman
 from tests.support.keys import KEY
 from tests.support.paths import CHECKOUT
 from tests.support.waiting import until
@@ -32,9 +32,9 @@ def whole() -> str:
     return image(podman(), "whole")
 
 
-def left() -> list[str]:
-    """Containers of any run, in whatever state."""
-    return podman().ask("ps", "--all", "--quiet", "--filter", "label=agentbatch.mark").output.split()
+def left(folder: Path) -> list[str]:
+    """Containers of its runs, in whatever state."""
+    return [one for run in (folder / ".agentbatch/runs").iterdir() for one in containers_of(run / "tasks")]
 
 
 def test_the_sample_batch_completes_in_containers(folder: Path, agentbatch: Any, whole: str) -> None:
@@ -47,7 +47,7 @@ def test_the_sample_batch_completes_in_containers(folder: Path, agentbatch: Any,
     made = [path for path in (folder / "workspace").rglob("*") if path.is_file()]
     assert made
     assert {path.stat().st_uid for path in made} == {os.getuid()}
-    assert left() == []
+    assert left(folder) == []
 
 
 async def test_killed_again_and_again_nothing_is_left_and_all_completes(
@@ -67,11 +67,11 @@ async def test_killed_again_and_again_nothing_is_left_and_all_completes(
             break
         os.kill(engine.pid, signal.SIGKILL)
         await engine.wait()
-        await until(lambda: left() == [], "containers outlive the engine", timeout=60)
+        await until(lambda: left(folder) == [], "containers outlive the engine", timeout=60)
     last = commands.start("--resume", *flags, cwd=folder, env=environ, output=tmp_path / "last.txt")
     async with asyncio.timeout(300):
         assert await last.wait() == 0, (tmp_path / "last.txt").read_text()
-    assert left() == []
+    assert left(folder) == []
     results = json.loads((folder / "parallel_batch_results.json").read_text("utf-8"))
     assert [task["result"]["status"] for task in results["results"]] == ["completed"] * 10
 
@@ -83,17 +83,17 @@ def test_prune_removes_what_a_killed_run_could_not(folder: Path, agentbatch: Any
     assert agentbatch(*flags).returncode == 0
     (run,) = (folder / ".agentbatch/runs").iterdir()
     mark = mark_of(run / "tasks")
-    podman().ask("create", "--label", f"agentbatch.mark={mark}", "--entrypoint", "bash", whole, "-c", "true")
-    other = podman().ask(
-        "create", "--label", "agentbatch.mark=another", "--entrypoint", "bash", whole, "-c", "true"
-    )
-    assert len(left()) == 2
+    others = mark_of(folder)
+    for one in (mark, others):
+        podman().ask(
+            "create", "--label", f"agentbatch.mark={one}", "--entrypoint", "bash", whole, "-c", "true"
+        )
+    assert len(containers_of(run / "tasks")) == 1
     done = agentbatch("prune", "--keep", "0", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
-    try:
-        assert [other.output.startswith(name) for name in left()] == [True]
-    finally:
-        podman().ask("rm", "--force", other.output.strip())
+    assert containers_of(run / "tasks") == []
+    (other,) = containers_of(folder)
+    podman().ask("rm", "--force", other)
 
 
 LEFT = {"spawn": "touch left; exec sleep 600"}
@@ -136,12 +136,12 @@ async def test_an_agent_in_a_container_is_killed_and_goes_on(
         assert engine.returncode is None, first.read_text()
         os.kill(engine.pid, signal.SIGKILL)
         await engine.wait()
-        await until(lambda: left() == [], "containers outlive the engine", timeout=60)
+        await until(lambda: left(folder) == [], "containers outlive the engine", timeout=60)
         second = tmp_path / "second.txt"
         resumed = commands.start("--resume", *flags, cwd=folder, env=variables, output=second)
         async with asyncio.timeout(300):
             assert await resumed.wait() == 0, second.read_text()
-    assert left() == []
+    assert left(folder) == []
     assert (folder / "t/a.txt").read_text() == "one\nright\n"
     heard = [json.loads(line) for line in (folder / "t/heard.jsonl").read_text().splitlines()]
     sessions = [one["method"] for one in heard if one["method"].startswith("session/")]

@@ -18,9 +18,11 @@ from tempfile import TemporaryFile
 import pytest
 
 from agentbatch.errors import UserError
+from agentbatch.workspace.containers.command_lines import MARK_LABEL
 from agentbatch.workspace.containers.engine import Engine, find_engine
 from agentbatch.workspace.containers.images import Wanted, have_images
 from agentbatch.workspace.containers.walls import Containers
+from agentbatch.workspace.local_workspaces import mark_of
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
 from agentbatch.workspace.shell.shell import Shell
 from agentbatch.workspace.workspace import Image, Limits
@@ -41,6 +43,12 @@ def podman() -> Engine:
         return have_images(engine, Wanted((Image(f"{NAME}:small"),)), print)[0]
     except (OSError, UserError) as error:
         pytest.skip(f"{error}; {WANTED}")
+
+
+def containers_of(tasks: Path) -> list[str]:
+    """Those of the run whose tasks' folder that is, in whatever state."""
+    shown = podman().ask("ps", "--all", "--quiet", "--filter", f"label={MARK_LABEL}={mark_of(tasks)}")
+    return shown.output.split()
 
 
 async def turn_inside(

@@ -16,9 +16,11 @@ from agentbatch.workspace.local_workspace import LocalWorkspace
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.tools.toolbox import HANDS
 from agentbatch.workspace.workspace import Image, Limits, Order
-from tests.support.containers import image, podman
+from tests.support.containers import containers_of, image, podman
 from tests.support.workspaces import UNSANDBOXED, rules
 
+TASKS = "project/.agentbatch/runs/r1/tasks"
+"""The folder of the run's tasks, in pytest's."""
 MakeTask = Callable[..., Awaitable[LocalWorkspace]]
 
 
@@ -49,7 +51,7 @@ async def task(engine: Engine, tmp_path: Path) -> AsyncIterator[MakeTask]:
                 (root / name).write_text(text)
             wanted = Image(image(engine, kind), workdir=workdir)
             tried, had = have_images(engine, Wanted((wanted,), (limits,), network), print)
-            tasks = project / ".agentbatch/runs/r1/tasks"
+            tasks = tmp_path / TASKS
             made = replace(
                 rules(tasks, choice=UNSANDBOXED),
                 network=network,
@@ -77,5 +79,4 @@ async def task(engine: Engine, tmp_path: Path) -> AsyncIterator[MakeTask]:
             return await place.start()
 
         yield make
-    left = engine.ask("ps", "--all", "--quiet", "--filter", "label=agentbatch.mark")
-    assert left.output == ""
+    assert containers_of(tmp_path / TASKS) == []

@@ -9,7 +9,8 @@ import pytest
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.walls import ENDED
 from agentbatch.workspace.workspace import Limits
-from tests.workspace.containers.conftest import MakeTask
+from tests.support.containers import containers_of
+from tests.workspace.containers.conftest import TASKS, MakeTask
 from tests.workspace.repositories import make_repository
 
 pytestmark = pytest.mark.slow
@@ -97,6 +98,12 @@ async def test_exit_codes(task: MakeTask, code: int, command: str) -> None:
     shown = await place.run(command, 30)
     assert shown.exit_code == code, shown.output
     assert (await place.run("echo on", 30)).output == "on\n"
+
+
+async def test_both_outputs_come_in_their_order(task: MakeTask) -> None:
+    place = await task()
+    shown = await place.run("for i in $(seq 50); do echo out $i; echo err $i >&2; done", 30)
+    assert shown.output == "".join(f"out {n}\nerr {n}\n" for n in range(1, 51))
 
 
 async def test_limits_bite(task: MakeTask) -> None:
@@ -197,10 +204,12 @@ async def test_what_is_hidden_and_guarded_inside_stays_so(task: MakeTask, tmp_pa
     assert (root / "conf/.env.local").read_text() == "KEY=secret"
 
 
-async def test_a_container_that_somebody_ended_begins_again(task: MakeTask, engine: Engine) -> None:
+async def test_a_container_that_somebody_ended_begins_again(
+    task: MakeTask, engine: Engine, tmp_path: Path
+) -> None:
     place = await task()
     await place.run("true", 30)
-    (name,) = engine.ask("ps", "--quiet", "--filter", "label=agentbatch.mark").output.split()
+    (name,) = containers_of(tmp_path / TASKS)
     running = asyncio.ensure_future(place.run("sleep 60", 60))
     await asyncio.sleep(0.7)
     engine.ask("kill", name)

@@ -9,8 +9,9 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.workspace import Program
+from tests.support.containers import containers_of
 from tests.support.programs import everything
-from tests.workspace.containers.conftest import MakeTask
+from tests.workspace.containers.conftest import TASKS, MakeTask
 
 pytestmark = pytest.mark.slow
 
@@ -113,7 +114,7 @@ async def test_it_stands_still_and_ends_with_all_that_it_started(
         pass
     await process.stop()
     assert not await moves()
-    assert len(engine.ask("ps", "--all", "--quiet", "--filter", "label=agentbatch.mark").output.split()) == 1
+    assert len(containers_of(tmp_path / TASKS)) == 1
 
 
 async def test_what_the_image_lacks_is_said(task: MakeTask) -> None:

@@ -27,6 +27,8 @@ kill -9 -1
 exit $code"""
 """Takes a file of variables and a command line. What that has left is ended at once, so that nobody waits for more
 output; from outside it is looked for again."""
+IN_ORDER = AROUND.replace("2>&3", "2>&1")
+"""The same with both outputs in one pipe: the engine has two, and no order between them."""
 
 _OF_BASH = frozenset(("BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID"))
 """Variables that no bash takes."""
@@ -107,7 +109,7 @@ def exec_arguments(
     """Runs `argv` in it, in `directory`, under the variables in that file. `talked`: it has an input."""
     return engine.command(
         *("exec", *(("--interactive",) if talked else ()), "--user", engine.user, "--workdir", directory),
-        *("--", name, inside.bash, "-c", AROUND, "bash", variables, *argv),
+        *("--", name, inside.bash, "-c", AROUND if talked else IN_ORDER, "bash", variables, *argv),
     )
 
 
