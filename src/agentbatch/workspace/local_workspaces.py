@@ -52,6 +52,8 @@ MAY_GO = "may-go"
 """Lies beside an isolated directory whose files are of no use any more: a kill between a task's end and their removal
 leaves them."""
 
+BRINGING = "bringing"
+"""Folder of a task in which what its image holds lies for a moment, on its way to its directory."""
 SCRATCH = "scratch"
 """Name of the folder of forks and checkpoints in the task's folder. It does not outlive its session."""
 
@@ -183,7 +185,7 @@ class LocalTaskWorkspace:
             env |= isolated.env
             readable += isolated.readable
         begun = isolated.begun if isolated is not None else None
-        if await self._filled(root):
+        if await self._filled(root, folder):
             begun = None
         self._inside = (order.image and order.image.workdir) or str(root)
         top = isolated.worktree.top if isolated is not None and isolated.worktree is not None else root
@@ -206,12 +208,25 @@ class LocalTaskWorkspace:
         )
         return self._workspace
 
-    async def _filled(self, root: Path) -> bool:
-        """Whether the directory has just got what the image holds at its place."""
+    async def _filled(self, root: Path, folder: Path) -> bool:
+        """Whether the directory, which was empty, has just got what the image holds at its place. `folder`: where what
+        is under way lies meanwhile."""
         containers, image = self._run.containers, self._order.image
         if containers is None or image is None or not image.workdir:
             return False
-        return await self._run.disk.run(partial(containers.fill, image, root, self._folder))
+        return await self._run.disk.run(partial(containers.fill, image, root, folder))
+
+    async def _bring_back(self, isolated: IsolatedDir, ending: Ending) -> Applied:
+        """A copy's changes into the directory, which gets first what the copy got of the image. Raises OSError,
+        UserError."""
+        folder = self._folder / BRINGING
+        if self._order.image is not None and self._order.image.workdir:
+            make_unlinked(isolated.source)
+            await self._filled(isolated.source, folder)
+            await self._run.disk.run(partial(remove_tree, folder))
+        return await self._run.isolation.apply_back(
+            isolated, ending.before, ending.after, self._run.rules.own_files
+        )
 
     def _walls(
         self,
@@ -319,9 +334,7 @@ class LocalTaskWorkspace:
                 kept = await isolation.keep(isolated, ending.message, judged)
             applied = None
             if bring_back:
-                applied = await isolation.apply_back(
-                    isolated, ending.before, ending.after, self._run.rules.own_files
-                )
+                applied = await self._bring_back(isolated, ending)
                 if not applied.done:
                     unapplied = _not_applied(task_id, applied, ending.patch)
                     notices.append(unapplied)

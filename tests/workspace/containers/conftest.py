@@ -13,7 +13,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.images import Wanted, have_images
 from agentbatch.workspace.local_workspace import LocalWorkspace
-from agentbatch.workspace.local_workspaces import LocalWorkspaces
+from agentbatch.workspace.local_workspaces import LocalTaskWorkspace, LocalWorkspaces
 from agentbatch.workspace.tools.toolbox import HANDS
 from agentbatch.workspace.workspace import Image, Limits, Order
 from tests.support.containers import containers_of, image, podman
@@ -22,6 +22,7 @@ from tests.support.workspaces import UNSANDBOXED, rules
 TASKS = "project/.agentbatch/runs/r1/tasks"
 """The folder of the run's tasks, in pytest's."""
 MakeTask = Callable[..., Awaitable[LocalWorkspace]]
+MakePlace = Callable[..., LocalTaskWorkspace]
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +31,21 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-async def task(engine: Engine, tmp_path: Path) -> AsyncIterator[MakeTask]:
-    """Starts a task in `tmp_path/project/task`; `files`: what is in that. Nothing of it is left."""
+async def task(made: MakePlace) -> MakeTask:
+    """As `made`, and starts it."""
+
+    async def start(*words: Any, **given: Any) -> LocalWorkspace:
+        return await made(*words, **given).start()
+
+    return start
+
+
+@pytest.fixture
+async def made(engine: Engine, tmp_path: Path) -> AsyncIterator[MakePlace]:
+    """A task in `tmp_path/project/task`; `files`: what is in that. Nothing of it is left."""
     async with AsyncExitStack() as stack:
 
-        async def make(
+        def make(
             kind: str = "small",
             *,
             workdir: str = "",
@@ -42,7 +53,7 @@ async def task(engine: Engine, tmp_path: Path) -> AsyncIterator[MakeTask]:
             limits: Limits = Limits(),  # noqa: B008 - frozen
             files: dict[str, str] | None = None,
             **given: Any,
-        ) -> LocalWorkspace:
+        ) -> LocalTaskWorkspace:
             project = tmp_path / "project"
             root = project / "task"
             root.mkdir(parents=True, exist_ok=True)
@@ -76,7 +87,7 @@ async def task(engine: Engine, tmp_path: Path) -> AsyncIterator[MakeTask]:
             )
             place = run.make(order)
             stack.push_async_callback(place.close)
-            return await place.start()
+            return place
 
         yield make
     assert containers_of(tmp_path / TASKS) == []

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.workspace.containers.container import ENDED
 from agentbatch.workspace.containers.engine import Engine
-from agentbatch.workspace.containers.walls import ENDED
-from agentbatch.workspace.workspace import Limits
+from agentbatch.workspace.workspace import Ending, Limits
 from tests.support.containers import containers_of
-from tests.workspace.containers.conftest import TASKS, MakeTask
+from tests.workspace.containers.conftest import TASKS, MakePlace, MakeTask
 from tests.workspace.repositories import make_repository
 
 pytestmark = pytest.mark.slow
@@ -109,7 +109,8 @@ async def test_both_outputs_come_in_their_order(task: MakeTask) -> None:
 async def test_limits_bite(task: MakeTask) -> None:
     place = await task("whole", limits=Limits(memory=64 * 2**20, processes=20))
     large = await place.run("python3 -c 'x = bytearray(200 * 2**20)'; echo $?", 60)
-    assert large.output.endswith("137\n"), large.output
+    told = "[killed: together, the task's processes may take 64 MB of memory]"
+    assert large.output.endswith(f"137\n\n{told}\n"), large.output
     assert (await place.run("echo on", 30)).output == "on\n"
     many = await place.run("for i in $(seq 60); do sleep 5 & done; echo $?", 60)
     assert "Resource temporarily unavailable" in many.output or "Cannot fork" in many.output
@@ -259,3 +260,20 @@ async def test_git_works_in_a_worktree_and_the_repository_is_read_only(
     assert (root / "a.txt").read_text() == "a\n"
     assert not (root / ".git/hooks/post-commit").exists()
     assert (await place.run("pwd", 30)).output == f"{place.info.directory}\n"
+
+
+async def test_what_a_copy_got_of_the_image_comes_home_with_its_changes(
+    made: MakePlace, tmp_path: Path
+) -> None:
+    place = made(workdir="/testbed", isolation="copy", apply=True)
+    work = await place.start()
+    before = await work.snapshot()
+    shown = await work.run("echo echo more >> run.sh; rm sub/a; echo new > new.txt", 30)
+    assert shown.exit_code == 0, shown.output
+    after = await work.snapshot(before)
+    left = await place.leave(Ending(True, False, before, after, "message", "changes.patch"))
+    root = tmp_path / "project/task"
+    assert (left.unapplied, left.notices) == ("", ())
+    assert sorted(path.name for path in root.iterdir()) == ["link", "new.txt", "run.sh", "sub"]
+    assert (root / "run.sh").read_text() == "#!/bin/sh\necho ran\necho more\n"
+    assert not any((root / "sub").iterdir())

@@ -28,12 +28,16 @@ from agentbatch.workspace.containers.inhabitants import (
 from agentbatch.workspace.containers.mounts import ENVIRONMENTS, HOME, Bind, Folders
 from agentbatch.workspace.containers.traces import Device, devices
 from agentbatch.workspace.files.removal import remove_tree
+from agentbatch.workspace.sandbox.limits import groups_of, killed_for_memory, told_of_memory
 
 Plan = Callable[[Folders], Sequence[Bind]]
 """What a container sees of this machine. Raises UserError."""
 
 START_TIMEOUT = 120.0
 """Seconds until it waits; it needs half of one, on a machine where a hundred start more."""
+ENDED = (
+    "[the container ended while this ran: all the memory that it may take was in use, or somebody ended it]"
+)
 END_TIMEOUT = 20.0
 """Seconds until it is removed, by itself and then by force."""
 
@@ -57,6 +61,10 @@ class Container:
         self._first = 0
         """The number that its first process has on this machine; 0: it is not seen from here."""
         self._devices: frozenset[Device] | None = None
+        self._groups: list[Path] = []
+        """Control groups that its memory is counted in."""
+        self._killed = 0
+        """Processes, for want of memory."""
 
     @property
     def is_up(self) -> bool:
@@ -90,15 +98,17 @@ class Container:
         variables = f"{ENVIRONMENTS}/{name}"
         return exec_arguments(self.engine, self._name, self.inside, variables, directory, argv, talked=talked)
 
-    async def leave(self) -> bool:
+    async def leave(self) -> str:
         """What a command has left running is ended, and what it has left outside of the task's directory is gone.
-        False: the container had ended before the command did."""
+        Returns what was done to it, a sentence; empty: nothing."""
         stood = self.is_up
+        killed, self._killed = self._killed, killed_for_memory(self._groups)
+        told = told_of_memory(self.inside.limits) if self._killed > killed else ""
         if stood and not (self._first and await asyncio.to_thread(self._is_clean)):
             await self.end()
         if not await asyncio.to_thread(self._empty):
             await self.end()
-        return stood
+        return told if stood else ENDED
 
     @property
     def namespaces(self) -> str:
@@ -125,6 +135,7 @@ class Container:
     async def end(self) -> None:
         """It and all in it have ended, and nothing is left of it but its folders. Safe to repeat."""
         client, self._client, self._first = self._client, None, 0
+        self._groups, self._killed = [], 0
         if client is None:
             return
         if client.stdin is not None:
@@ -171,6 +182,7 @@ class Container:
         first = int(shown.output) if shown.output.strip().isdigit() else 0
         self._first = first if has_first(first, self._name) else 0
         self._devices = devices(self._first) if self._first else None
+        self._groups = groups_of(self._first) if self._first and self.inside.limits.memory else []
 
     def _make_folders(self) -> None:
         folders = self._folders

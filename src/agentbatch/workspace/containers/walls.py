@@ -21,11 +21,6 @@ AT_ONCE = 4
 """Containers of a run that start at the same time: each start keeps two processors busy for half a second."""
 
 
-ENDED = (
-    "[the container ended while this ran: all the memory that it may take was in use, or somebody ended it]"
-)
-
-
 class ContainerWalls:
     """See `Walls` for the protocol."""
 
@@ -59,7 +54,7 @@ class ContainerWalls:
         return words, dict(self._container.engine.env)
 
     async def leave(self) -> str:
-        return "" if await self._container.leave() else ENDED
+        return await self._container.leave()
 
     async def close(self) -> None:
         await self._container.end()

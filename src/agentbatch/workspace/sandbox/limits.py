@@ -162,6 +162,31 @@ def limits_warning(wanted: Iterable[Limits]) -> str:
     )
 
 
+def groups_of(pid: int) -> list[Path]:
+    """The control groups of a process, as far as they are seen from here and are not everybody's."""
+    try:
+        own = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8", errors="surrogateescape")
+        mounted = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return []
+    return [group for _, _, place, group in _trees(own, mounted) if group != place]
+
+
+def killed_for_memory(groups: Iterable[Path]) -> int:
+    """How many processes so far, in the first of the groups that counts them."""
+    for group in groups:
+        for name in ("memory.events", "memory.oom_control"):
+            with suppress(OSError, ValueError, StopIteration):
+                lines = (group / name).read_text(encoding="ascii").splitlines()
+                return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return 0
+
+
+def told_of_memory(limits: Limits) -> str:
+    """What is said of a command of which something was killed for it."""
+    return f"[killed: together, the task's processes may take {limits.memory / 2**20:,.0f} MB of memory]"
+
+
 class TaskLimits:
     """The limits of one task in force: from its first command to `close`."""
 
@@ -228,19 +253,8 @@ class TaskLimits:
 
     def leave(self) -> str:
         """After each command: what was done to it, a sentence; empty: nothing."""
-        killed, self._killed = self._killed, self._killed_for_memory()
-        if self._killed <= killed:
-            return ""
-        return f"[killed: together, the task's processes may take {self._limits.memory / 2**20:,.0f} MB of memory]"
-
-    def _killed_for_memory(self) -> int:
-        """How many processes so far."""
-        for group in self._made or ():
-            for name in ("memory.events", "memory.oom_control"):
-                with suppress(OSError, ValueError):
-                    lines = (group / name).read_text(encoding="ascii").splitlines()
-                    return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
-        return 0
+        killed, self._killed = self._killed, killed_for_memory(self._made or ())
+        return told_of_memory(self._limits) if self._killed > killed else ""
 
     def close(self) -> None:
         """The groups go; their processes have ended, or are ended where the kernel does that."""
