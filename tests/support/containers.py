@@ -51,6 +51,18 @@ def containers_of(tasks: Path) -> list[str]:
     return shown.output.split()
 
 
+HOSTILE = (
+    *("VOLUME=/kept", 'ENTRYPOINT=["/bin/false"]', "USER=1234", "WORKDIR=/nowhere", "STOPSIGNAL=SIGCONT"),
+    *(
+        "ENV=LD_PRELOAD=/none.so",
+        "ENV=SHELLOPTS=noexec",
+        "ENV=POSIXLY_CORRECT=1",
+        "LABEL=agentbatch.mark=another",
+    ),
+)
+"""Settings of an image, as Dockerfiles have them."""
+
+
 async def turn_inside(
     house: House,
     several: Iterable[Attempt],
@@ -87,14 +99,16 @@ async def turn_inside(
 
 
 def image(engine: Engine, kind: str) -> str:
-    """`small`: busybox and bash; `whole`: git and Python, too; `bare`: without bash. Its name."""
+    """`small`: busybox and bash; `whole`: git and Python, too; `bare`: without bash; `hanging`: with one that never
+    ends; `hostile`: `small` with all that an image should not bring. Its name."""
     name = f"{NAME}:{kind}"
     if engine.ask("image", "exists", name).exit_code != 0:
         with TemporaryFile() as file:
             with tarfile.open(fileobj=file, mode="w") as tar:
                 _fill(tar, kind)
             file.seek(0)
-            words = engine.command("import", "--quiet", "--change", "ENV=PATH=/usr/bin:/bin", "-", name)
+            changes = ("ENV=PATH=/usr/bin:/bin", *(HOSTILE if kind == "hostile" else ()))
+            words = engine.command("import", "--quiet", *(f"--change={one}" for one in changes), "-", name)
             subprocess.run(words, stdin=file, check=True, capture_output=True)
     return name
 
@@ -113,8 +127,22 @@ def _fill(tar: tarfile.TarFile, kind: str) -> None:
     own = {"bash", "busybox"} | ({"git", "python3"} if kind == "whole" else set())
     for applet in sorted({*listed} - own):
         _link(tar, f"bin/{applet}", "busybox")
-    if kind == "bare":
+    if kind == "hanging":
+        _text(tar, "bin/bash", "#!/bin/sh\nexec sleep 1000000\n", 0o755)
+    if kind in ("bare", "hanging"):
         return
+    if kind == "hostile":
+        for device, what in (
+            ("disk", tarfile.BLKTYPE),
+            ("memory", tarfile.CHRTYPE),
+            ("fifo", tarfile.FIFOTYPE),
+        ):
+            entry = tarfile.TarInfo(f"testbed/sub/{device}")
+            entry.type, entry.mode, entry.devmajor, entry.devminor = what, 0o666, 1, 1
+            tar.addfile(entry)
+        _text(tar, "testbed/.agentbatch/runs/r1/run.db", "forged", 0o644)
+        _text(tar, "testbed/.git/hooks/post-checkout", "#!/bin/sh\n", 0o755)
+        _text(tar, "testbed/.git/config", "[core]\n\tfsmonitor = ./x\n", 0o644)
     programs = [Path("/bin/bash").resolve()]
     _add(tar, programs[0], "bin/bash")
     if kind == "whole":

@@ -159,6 +159,8 @@ class LocalTaskWorkspace:
         """The isolated directory's files are of no use any more."""
         self._inside = ""
         """Where its directory is in a container."""
+        self._of_image: list[str] = []
+        """What a person must know of what has come out of an image with the work."""
         self._over = False
         """It is not resumed: nor are the sessions of its programs."""
         self._limits = TaskLimits(order.limits, group_name(run.mark, order.task_id))
@@ -185,11 +187,12 @@ class LocalTaskWorkspace:
             env |= isolated.env
             readable += isolated.readable
         begun = isolated.begun if isolated is not None else None
-        if await self._filled(root, folder):
+        filled = await self._filled(root, folder)
+        if filled:
             begun = None
         self._inside = (order.image and order.image.workdir) or str(root)
         top = isolated.worktree.top if isolated is not None and isolated.worktree is not None else root
-        guarded, hidden = await _soon(top, partial(self._look, root, top))
+        guarded, hidden = await _soon(top, partial(self._look, root, top, filled))
         self._workspace = LocalWorkspace(
             root,
             rules=run.rules,
@@ -214,7 +217,7 @@ class LocalTaskWorkspace:
         containers, image = self._run.containers, self._order.image
         if containers is None or image is None or not image.workdir:
             return False
-        return await self._run.disk.run(partial(containers.fill, image, root, folder))
+        return await self._run.disk.run(partial(containers.fill, image, root, folder, self._watch_all))
 
     async def _bring_back(self, isolated: IsolatedDir, ending: Ending) -> Applied:
         """A copy's changes into the directory, which gets first what the copy got of the image. Raises OSError,
@@ -222,11 +225,17 @@ class LocalTaskWorkspace:
         folder = self._folder / BRINGING
         if self._order.image is not None and self._order.image.workdir:
             make_unlinked(isolated.source)
-            await self._filled(isolated.source, folder)
+            if await self._filled(isolated.source, folder):
+                seen = partial(end_watch, isolated.source, (), self._folder)
+                self._of_image = await asyncio.to_thread(seen)
             await self._run.disk.run(partial(remove_tree, folder))
         return await self._run.isolation.apply_back(
             isolated, ending.before, ending.after, self._run.rules.own_files
         )
+
+    def _watch_all(self, empty: Path) -> None:
+        """What an image brings is told at the end as what the task itself makes is."""
+        begin_watch(empty, (), self._folder, resume=self._order.resume)
 
     def _walls(
         self,
@@ -254,14 +263,14 @@ class LocalTaskWorkspace:
             guarded=guarded,
         )
 
-    def _look(self, root: Path, top: Path) -> tuple[list[Path], list[Path]]:
+    def _look(self, root: Path, top: Path, watched: bool) -> tuple[list[Path], list[Path]]:
         """What is read-only in the directory, and what is hidden in that and the rest of its worktree; its beginning is
-        written down. Slow on a large one."""
+        written down, unless it is `watched` already. Slow on a large one."""
         order, isolated = self._order, self._isolated
         if order.image is not None and self._run.containers is not None:
             self._path += f":{self._run.containers.path_here(order.image, root, self._inside)}"
         inside = programs_inside(root, self._path)
-        if isolated is None:
+        if isolated is None and not watched:
             named = programs_named(root, self._path, inside)
             begin_watch(root, named, self._folder, resume=order.resume)
         built_of = (

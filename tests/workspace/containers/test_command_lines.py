@@ -7,9 +7,9 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.containers.command_lines import (
-    REFERENCE,
     Inside,
     exec_arguments,
+    is_reference,
     run_arguments,
     variables_file,
 )
@@ -49,6 +49,13 @@ def test_a_container_has_few_rights_and_ends_with_its_input(engine: Engine) -> N
     assert flags(options, "--mount") == ["type=bind,source=/a,target=/b,readonly"]
     assert rest[0] == "python:3.12"
     assert "read -r" in rest[2]
+
+
+def test_podman_is_told_what_it_would_do_by_itself() -> None:
+    words = run_arguments(PODMAN, "n1", inside(), [], [])
+    assert {"--env-host=false", "--http-proxy=false", "--image-volume=ignore"} <= {
+        *words[: words.index("--")]
+    }
 
 
 def test_limits_and_no_network() -> None:
@@ -100,16 +107,17 @@ def test_variables_hold_anything_and_those_of_bash_are_its_own() -> None:
     ],
 )
 def test_names_of_images(name: str) -> None:
-    assert REFERENCE.fullmatch(name)
+    assert is_reference(name)
 
 
 @pytest.mark.parametrize(
     "name",
     ["", "--privileged", "-v", "a b", "docker-archive:/etc/x", "oci:/tmp/x:1", "dir:/etc", "a\n--privileged", "../x",
-     "/etc", "http://a/b", "a@sha256:1", "a;id", "containers-storage:[x]a", "a//b", "ä:1"],
+     "/etc", "http://a/b", "a@sha256:1", "a;id", "containers-storage:[x]a", "a//b", "ä:1",
+     "docker-archive:x", "dir:root", "oci-archive:x"],
 )  # fmt: skip
 def test_what_is_no_name_of_an_image(name: str) -> None:
-    assert not REFERENCE.fullmatch(name)
+    assert not is_reference(name)
 
 
 @pytest.mark.parametrize(

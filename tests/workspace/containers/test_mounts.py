@@ -51,6 +51,13 @@ def test_a_directory_alone(folder: Path) -> None:
     assert found["/.agentbatch"] == ("box/env", False)
 
 
+def test_a_link_in_the_place_of_what_is_laid_over_is_not_followed(folder: Path) -> None:
+    (folder / "task/tools").symlink_to(folder / "home")
+    (folder / "home/bin").mkdir()
+    with pytest.raises(UserError, match="became a link"):
+        planned(folder, guarded=[folder / "task/tools/bin"])
+
+
 def test_what_is_hidden_and_guarded_is_so_by_its_place_inside(folder: Path) -> None:
     task = folder / "task"
     found = planned(

@@ -36,11 +36,33 @@ _OF_BASH = frozenset(("BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", 
 PROXIES = tuple(f"{name}_proxy" for name in ("http", "https", "ftp", "all", "no"))
 """Engines pass them on, with a password where there is one, unless they are given."""
 
+OF_PODMAN = ("--read-only-tmpfs=false", "--http-proxy=false", "--env-host=false", "--image-volume=ignore")
+"""What it does unless it is told not to, or is set up to do: places to write to, variables of ours, folders that an
+image keeps beside itself and in which a command would leave things to the next."""
+
 REFERENCE = re.compile(
     r"[a-z0-9][\w.-]*(:\d{1,5}(?=/))?(/[a-z0-9_][\w.-]*)*(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?",
     re.ASCII | re.IGNORECASE,
 )
-"""An image's name, as engines have it from a registry: no option, no path, no archive."""
+"""An image's name, as engines have it from a registry: no option, no path."""
+TRANSPORTS = frozenset(
+    (
+        "containers-storage",
+        "dir",
+        "docker",
+        "docker-archive",
+        "docker-daemon",
+        "oci",
+        "oci-archive",
+        "ostree",
+        "sif",
+    )
+)
+"""Before a colon podman takes these for other places than a registry: archives and folders of this machine."""
+
+
+def is_reference(name: str) -> bool:
+    return REFERENCE.fullmatch(name) is not None and name.partition(":")[0] not in TRANSPORTS
 
 
 @dataclass(frozen=True)
@@ -54,6 +76,8 @@ class Inside:
     limits: Limits
     mark: str
     """Of the run."""
+    keeps: bool = False
+    """It has folders in which what a command writes outlives it, for as long as the container lasts."""
 
 
 def run_arguments(
@@ -74,7 +98,7 @@ def run_arguments(
         *("--user", HOLDER, "--read-only", "--cap-drop", "all", *rights),
         *("--security-opt", "no-new-privileges", "--security-opt", "label=disable"),
         *(("--userns", "host") if engine.name == "podman" or engine.mapped else ()),
-        *(("--read-only-tmpfs=false", "--http-proxy=false") if engine.name == "podman" else ()),
+        *(OF_PODMAN if engine.name == "podman" else ()),
         *(word for proxy in PROXIES for both in (proxy, proxy.upper()) for word in ("--env", f"{both}=")),
         *(() if inside.network else ("--network", "none")),
         *limits,

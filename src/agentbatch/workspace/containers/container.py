@@ -130,7 +130,9 @@ class Container:
 
     def _is_clean(self) -> bool:
         """Nothing runs in it any more, and it is as it was; otherwise the next command gets another one."""
-        return end_inhabitants(self._first) and devices(self._first) == self._devices
+        if not end_inhabitants(self._first) or self.inside.keeps:
+            return False
+        return self._devices is not None and devices(self._first) == self._devices
 
     async def end(self) -> None:
         """It and all in it have ended, and nothing is left of it but its folders. Safe to repeat."""

@@ -1,5 +1,6 @@
 """The images of a run: had before its first task starts, and tried with the very flags that its containers get."""
 
+import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,7 +9,7 @@ from pathlib import Path
 from agentbatch.errors import UserError
 from agentbatch.text import clip, list_names
 from agentbatch.workspace.containers.building import build
-from agentbatch.workspace.containers.command_lines import REFERENCE, Inside, run_arguments
+from agentbatch.workspace.containers.command_lines import Inside, is_reference, run_arguments
 from agentbatch.workspace.containers.engine import Answer, Engine, resource_limits
 from agentbatch.workspace.workspace import Image, Limits
 
@@ -33,11 +34,13 @@ class Had:
     """Where it has bash."""
     path: str
     """Its PATH."""
+    keeps: bool = False
+    """As `Inside.keeps`."""
 
 
 def check_name(image: Image) -> None:
     """Raises UserError."""
-    if image.name and not REFERENCE.fullmatch(image.name):
+    if image.name and not is_reference(image.name):
         raise UserError(
             f"{clip(repr(image.name), 200)} is no name of an image; one looks like python:3.12 or "
             "ghcr.io/owner/name@sha256:..."
@@ -87,7 +90,7 @@ def _had(engine: Engine, image: Image, wanted: Wanted, tell: Callable[[str], Non
             f"The image {reference} lacks {list_names(missing)}, which a task's coder needs: build one that has it "
             "(`dockerfile`)."
         )
-    return engine, Had(reference, bash, path)
+    return engine, Had(reference, bash, path, _keeps(engine, reference))
 
 
 def _check_limits(engine: Engine, limits: Sequence[Limits]) -> None:
@@ -97,6 +100,14 @@ def _check_limits(engine: Engine, limits: Sequence[Limits]) -> None:
             f"{engine.name} cannot limit {list_names(lacking)} here: it has no control groups for that (without root, "
             "those of version 2 are needed, handed over to you). Leave it out, or run as root."
         )
+
+
+def _keeps(engine: Engine, reference: str) -> bool:
+    """Whether it has volumes, which podman is told to leave out."""
+    if engine.name == "podman":
+        return False
+    shown = engine.ask("image", "inspect", "--format", "{{json .Config.Volumes}}", "--", reference)
+    return shown.output.strip() not in ("null", "{}")
 
 
 def _reference(
@@ -159,6 +170,16 @@ def _probe(engine: Engine, reference: str, wanted: Wanted, programs: Sequence[st
         cpus=max((one.cpus for one in wanted.limits), default=0.0),
         processes=max((one.processes for one in wanted.limits), default=0),
     )
-    inside = Inside(reference, "bash", wanted.network, most, "probe")
-    words = [*run_arguments(engine, "", inside, (), resource_limits(), script=PROBE), *programs]
-    return engine.ask(*words[len(engine.command()) :], timeout=PROBE_TIMEOUT)
+    inside, name = (
+        Inside(reference, "bash", wanted.network, most, "probe"),
+        f"agentbatch-{secrets.token_hex(12)}",
+    )
+    words = [*run_arguments(engine, name, inside, (), resource_limits(), script=PROBE), *programs]
+    first, *others = words[len(engine.command()) :]
+    # The image's own bash need not end; podman sees to that also where we are killed.
+    ends = ("--timeout", f"{PROBE_TIMEOUT:g}") if engine.name == "podman" else ()
+    try:
+        return engine.ask(first, *ends, *others, timeout=PROBE_TIMEOUT)
+    except OSError:
+        engine.ask("rm", "--force", "--volumes", "--", name)
+        raise

@@ -123,10 +123,19 @@ def plan_binds(
     ]
     ours = {folders.environments, folders.blank, folders.blank_file, *folders.emptied}
     found = [bind for bind in binds if bind.source in ours or bind.source.exists()]
+    _check_links(root, found)
     for bind in found:
         if not f"{bind.source}{bind.target}".isprintable():
             raise UserError(f"{bind.target!r} holds a character that no container can have in a place.")
     return tuple(found)
+
+
+def _check_links(root: Path, binds: Sequence[Bind]) -> None:
+    """Whoever works in the directory may have put a link where something of it is laid over: the engine would follow
+    it, out of the directory. Raises UserError."""
+    for bind in binds:
+        if bind.source.is_relative_to(root) and bind.source.resolve() != bind.source:
+            raise UserError(f"{bind.source} became a link while the task worked; nothing more is run there.")
 
 
 def _blank(folders: Folders, place: Path, target: str) -> Bind:

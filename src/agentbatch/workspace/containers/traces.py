@@ -14,6 +14,7 @@ MAX_SEEN = 1_000
 class Device(NamedTuple):
     path: str
     mode: int
+    owner: tuple[int, int]
     number: int
     """Of the device that it is."""
     inode: int
@@ -46,6 +47,7 @@ def _below(root: str, folder: str) -> Iterator[Device]:
                 status = entry.stat(follow_symlinks=False)
                 link = os.readlink(entry.path) if stat.S_ISLNK(status.st_mode) else ""
                 size = 0 if stat.S_ISDIR(status.st_mode) else status.st_size
-                yield Device(path, status.st_mode, status.st_rdev, status.st_ino, size, link)
+                owner = status.st_uid, status.st_gid
+                yield Device(path, status.st_mode, owner, status.st_rdev, status.st_ino, size, link)
                 if stat.S_ISDIR(status.st_mode) and path != _ALWAYS_NEW:
                     waiting.append(path)

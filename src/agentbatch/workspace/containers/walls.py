@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -90,9 +90,9 @@ class Containers:
     hidden_dirs: tuple[Path, ...]
     few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    def fill(self, image: Image, root: Path, folder: Path) -> bool:
+    def fill(self, image: Image, root: Path, folder: Path, begin: Callable[[Path], None]) -> bool:
         """As `filling.fill`."""
-        return fill(self.engine, self.images[image].reference, image.workdir, root, folder, self.mark)
+        return fill(self.engine, self.images[image].reference, image.workdir, root, folder, self.mark, begin)
 
     def path_here(self, image: Image, root: Path, inside: str) -> str:
         """The image's PATH, as far as it leads into the task's directory, with that at its place on this machine."""
@@ -128,6 +128,6 @@ class Containers:
             readable=readable,
             guarded=guarded,
         )
-        made = Inside(had.reference, had.bash, self.network, limits, self.mark)
+        made = Inside(had.reference, had.bash, self.network, limits, self.mark, had.keeps)
         hidden = out_of_reach(root, self.home, self.hidden_dirs, hidden_files)
         return ContainerWalls(Container(self.engine, made, plan, folders, self.few), inside, hidden, plan)
