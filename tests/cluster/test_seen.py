@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentbatch.cluster.seen import NOTHING, Difference, difference, with_difference, with_kept, without
+from agentbatch.cluster.seen import NOTHING, Difference, as_kept, difference, with_difference, without
 from agentbatch.cluster.wire import pack, unpack
 from agentbatch.workspace.workspace import SIGNATURE, FileEntry, Snapshot
 
@@ -43,13 +43,18 @@ def test_only_what_differs_is_sent(now: Snapshot, before: Snapshot, sent: set[st
     )
 
 
-def test_what_is_at_home_alone_stays_in_what_is_seen() -> None:
+def test_what_is_judged_is_what_is_at_home_whatever_the_node_says() -> None:
     stamp = SIGNATURE.pack
     there = Snapshot(
-        {"a": A, "b": B}, signatures=stamp(1, 1, 1, 1_000_000_000) + stamp(2, 2, 2, 2_000_000_000)
+        {"a": A, "b": B, "forged": A},
+        signatures=stamp(1, 1, 1, 1_000_000_000) + stamp(2, 2, 2, 2_000_000_000) * 2,
     )
     kept = {".env": entry("key"), "az": entry("z")}
-    here = with_kept(there, kept)
-    assert list(here.files) == [".env", "a", "az", "b"]
-    assert here.changed(here.files) == {".env": 0.0, "a": 1.0, "az": 0.0, "b": 2.0}
-    assert without(here, kept).digest == there.digest
+    home = Snapshot({".env": kept[".env"], "a": A, "az": kept["az"], "b": entry("other")}, signatures=b"x")
+    here = as_kept(home, there)
+    assert here.files == home.files
+    assert here.changed(here.files) == {".env": 0.0, "a": 1.0, "az": 0.0, "b": 0.0}
+    assert {one[:3] for one in SIGNATURE.iter_unpack(here.signatures)} == {(0, 0, 0)}, (
+        "no sign of what is unchanged"
+    )
+    assert without(here, kept).files == {"a": A, "b": entry("other")}

@@ -28,7 +28,7 @@ from ray.util import list_named_actors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import agentbatch
-from agentbatch.cluster.frames import read_frame, write_frame
+from agentbatch.cluster.frames import MAX_FRAME, read_frame, write_frame
 from agentbatch.cluster.hands import Hands
 from agentbatch.cluster.losses import in_words
 from agentbatch.cluster.node_report import clear_node, look_at_node
@@ -46,6 +46,8 @@ NODE_PATIENCE = 120.0
 """Seconds for a node to say how it is; it may have to install something first."""
 AT_ONCE = 1000
 """Questions to one actor."""
+MAX_ANSWER = MAX_FRAME // 2
+"""Bytes of one."""
 NEEDED = {"pydantic": "pydantic", "python-dotenv": "dotenv"}
 """What our part on a node imports besides Ray: packages, and their modules."""
 OWN_CPUS = os.cpu_count() or 1
@@ -122,7 +124,7 @@ class Driver:
 
     async def _do(self, number: int, work: Callable[..., Awaitable[Any]], given: tuple[Any, ...]) -> None:
         try:
-            answer: tuple[str, Any] = ("ok", await work(*given))
+            answer: tuple[str, Any] = ("ok", _passable(await work(*given)))
         except RuntimeEnvSetupError as error:
             answer = ("error", f"agentbatch could not be brought to the node: {in_words(error)}")
         except (Gone, RayError) as error:
@@ -232,6 +234,16 @@ class Driver:
     async def _say_lost(self, lease: int, reason: str) -> None:
         if self._heard.pop(lease, None) is not None:
             await self._tell(0, "gone", (lease, reason))
+
+
+def _passable(answer: Any) -> Any:
+    """What actors answer is bytes, which are read elsewhere. Raises ValueError for what would never get there, or would
+    end the connection that all tasks have."""
+    if isinstance(answer, bytes) and len(answer) > MAX_ANSWER:
+        raise ValueError(f"a node has answered {len(answer):,} bytes; {MAX_ANSWER:,} are the most")
+    if not isinstance(answer, bytes | bool | int | list | None):
+        raise ValueError("a node has answered what no node of ours does")
+    return answer
 
 
 async def _environment() -> dict[str, Any]:

@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, TypeVar
 
 from agentbatch.cluster.seen import Difference, Known, without
+from agentbatch.cluster.shapes import checked
 from agentbatch.cluster.station import Station
-from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.workspace import CommandResult, FileEntry, Snapshot, ToolResult, WorkspaceInfo
-
-T = TypeVar("T")
 
 
 class Far:
@@ -31,13 +28,14 @@ class Far:
         since: Snapshot | None,
         elsewhere: Snapshot | None = None,
         kept: Mapping[str, FileEntry] = MappingProxyType({}),
+        home: Snapshot | None = None,
     ) -> Snapshot:
-        """`elsewhere`: what home has seen of the directory, and the node has not. `kept`: what is at home alone. Raises
-        Lost."""
+        """`elsewhere`: what home has seen of the directory, and the node has not. `kept`: what is at home alone;
+        `home`: as `Known.read` takes it. Raises Lost."""
         number, known = self.known.find(since)
         by = known if known is not None else without(elsewhere or since or Snapshot({}), kept)
         told = checked(Difference, await self.station.ask(target, "snapshot", number, by.digest))
-        return self.known.read(told, by, kept)
+        return self.known.read(told, by, home)
 
     def masked(self, result: ToolResult) -> ToolResult:
         """Nodes have no keys, and do not know them."""
@@ -48,10 +46,3 @@ class Far:
 
     def masked_run(self, result: CommandResult) -> CommandResult:
         return replace(result, output=self.redact(result.output))
-
-
-def checked(kind: type[T], answer: Any) -> T:
-    """Nodes are where coders work: what comes from there is looked at."""
-    if not isinstance(answer, kind):
-        raise UserError("A node has answered what no node of ours does.")
-    return answer

@@ -4,10 +4,11 @@ import errno
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from agentbatch.cluster.far import Far, checked
+from agentbatch.cluster.far import Far
 from agentbatch.cluster.hands import MAIN
 from agentbatch.cluster.losses import Lost
 from agentbatch.cluster.process import ClusterProcess
+from agentbatch.cluster.shapes import checked
 from agentbatch.cluster.station import Station
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.workspace import (
@@ -63,7 +64,7 @@ class ClusterFork(Far):
         return checked(Protected, await self._do("protect", list(patterns)))
 
     async def restore(self, protected: Protected) -> list[str]:
-        return checked(list, await self._do("restore", protected))
+        return checked(list[str], await self._do("restore", protected))
 
     async def checkpoint(self) -> Checkpoint:
         return checked(Checkpoint, await self._do("checkpoint"))
@@ -78,7 +79,7 @@ class ClusterFork(Far):
         if self._generation != self.station.generation:
             return ()
         try:
-            return tuple(await self.station.ask(self._number, "close"))
+            return checked(tuple[str, ...], await self.station.ask(self._number, "close"))
         except Lost:
             return ()
 

@@ -34,25 +34,35 @@ class AwayMark:
 class Home(Protocol):
     """A task's directory at home. `there`: the same on a node."""
 
+    @property
+    def is_apart(self) -> bool:
+        """The two are not one directory."""
+        ...
+
     async def away(self, there: Side) -> None:
         """The node has it as it is at home."""
         ...
 
-    async def back(self, there: Side) -> None:
-        """It is at home as the node has it: a checkpoint."""
+    async def back(self, there: Side) -> bool:
+        """It is at home as the node has it: a checkpoint. False: some of it could not be brought."""
         ...
 
 
 class SharedHome:
     """The node works in that very directory: nothing moves."""
 
+    is_apart = False
+
     async def away(self, there: Side) -> None: ...
 
-    async def back(self, there: Side) -> None: ...
+    async def back(self, there: Side) -> bool:
+        return True
 
 
 class MovedHome:
     """A directory that travels."""
+
+    is_apart = True
 
     def __init__(
         self,
@@ -72,12 +82,13 @@ class MovedHome:
     async def away(self, there: Side) -> None:
         self._moved(await bring(self._here, there))
 
-    async def back(self, there: Side) -> None:
-        self._moved(await bring(there, self._here, self._common))
+    async def back(self, there: Side) -> bool:
+        return self._moved(await bring(there, self._here, self._common))
 
-    def _moved(self, moved: Moved) -> None:
+    def _moved(self, moved: Moved) -> bool:
         self._common = moved.manifest
         for text in moved.problems:
             if text not in self._told:
                 self._told.add(text)
                 self._tell(text)
+        return not moved.problems

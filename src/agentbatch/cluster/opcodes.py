@@ -2,8 +2,8 @@
 the memo by its number, python/cpython#115952), which no look at the classes in it prevents: only what `pickle.dumps`
 itself writes for what passes here is read at all. Pure."""
 
-MAX_PARTS = 20_000_000
-"""Of one answer. A snapshot has 15 a file."""
+MAX_PARTS = 3_000_000
+"""Of one answer. A snapshot has 15 a file, and 50,000 files at most."""
 
 _COUNTED = {b"\x8c": 1, b"X": 4, b"\x8d": 8, b"C": 1, b"B": 4, b"\x8e": 8, b"\x8a": 1, b"\x8b": 4}
 """Text, bytes and long numbers: how many bytes say how long they are."""

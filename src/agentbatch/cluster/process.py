@@ -4,6 +4,7 @@ from functools import partial
 
 from agentbatch.cluster.hands import MAIN
 from agentbatch.cluster.losses import Lost
+from agentbatch.cluster.shapes import checked
 from agentbatch.cluster.station import Station
 from agentbatch.cluster.tunnel import Way
 from agentbatch.errors import UserError
@@ -47,7 +48,7 @@ class ClusterProcess:
         given = (*program.argv, *program.env.values(), *map(_text, program.files.values()))
         if any(redact(text) != text for text in given):
             raise UserError(f"What {program.argv[0]} is started with holds a key of yours; no node gets one.")
-        number, gate = await station.ask(target, "open", program)
+        number, gate = checked(tuple[int, int], await station.ask(target, "open", program))
         way = Way(partial(station.ask, gate), program.port) if gate else None
         return cls(station, number, redact, way)
 
@@ -104,8 +105,9 @@ class ClusterProcess:
     async def _ask(self, member: str, *given: object) -> object:
         if self._generation != self._station.generation:
             raise Lost("it was on another machine")
-        answer, errors = await self._station.ask(self._number, member, *given)
-        self._errors = self._redact(str(errors))
+        told = await self._station.ask(self._number, member, *given)
+        answer, errors = checked(tuple[bytes | int | None, str], told)
+        self._errors = self._redact(errors)
         return answer
 
 

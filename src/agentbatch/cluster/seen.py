@@ -88,10 +88,11 @@ class Known:
         found = ((number, there) for number, here, there in self._kept if here is since)
         return next(found, (0, None))
 
-    def read(self, told: Difference, by: Snapshot, kept: Mapping[str, FileEntry]) -> Snapshot:
-        """`by`: what was asked by. `kept`: what is at home alone."""
+    def read(self, told: Difference, by: Snapshot, home: Snapshot | None) -> Snapshot:
+        """`by`: what was asked by. `home`: the directory at home, after what is on the node was brought there; None:
+        it is the same, or there is none."""
         there = with_difference(told, NOTHING if told.basis == "nothing" else by)
-        here = with_kept(there, kept) if kept else there
+        here = there if home is None else as_kept(home, there)
         self._kept = [*self._kept, (told.number, here, there)][-KEPT:]
         return here
 
@@ -108,9 +109,14 @@ def without(snapshot: Snapshot, kept: Mapping[str, FileEntry]) -> Snapshot:
     return replace(snapshot, files=files, signatures=b"")
 
 
-def with_kept(snapshot: Snapshot, kept: Mapping[str, FileEntry]) -> Snapshot:
-    """Pure. `kept` are files of another place, of which it is not known when they changed."""
-    signatures = dict(zip(snapshot.files, SIGNATURE.iter_unpack(snapshot.signatures), strict=False))
-    files = dict(sorted({**snapshot.files, **kept}.items()))
-    packed = (SIGNATURE.pack(*signatures.get(path, (0, 0, 0, 0))) for path in files)
-    return replace(snapshot, files=files, signatures=b"".join(packed) if signatures else b"")
+def as_kept(home: Snapshot, there: Snapshot) -> Snapshot:
+    """What is judged is what is kept, and so what is at home, whatever the node says of its own. Of the node is only
+    when a file changed that is the same there. Pure."""
+    times = dict(zip(there.files, SIGNATURE.iter_unpack(there.signatures), strict=False))
+    same = (
+        times[path][3] if path in times and there.files[path] == one else 0
+        for path, one in home.files.items()
+    )
+    # Nothing else of a signature: by these a file at home would count as unchanged.
+    packed = b"".join(SIGNATURE.pack(0, 0, 0, changed) for changed in same)
+    return replace(home, signatures=packed if times else b"")

@@ -15,6 +15,7 @@ from agentbatch.cluster.connection import Connection
 from agentbatch.cluster.hands import BUNDLE, SIDE
 from agentbatch.cluster.home import Home
 from agentbatch.cluster.losses import HeadLost, Lost
+from agentbatch.cluster.shapes import STRANGE, checked
 from agentbatch.cluster.terms import Arrival, Lease, Posting
 from agentbatch.cluster.travel.side import Side
 from agentbatch.cluster.travel.wire import RemoteSide
@@ -104,9 +105,7 @@ class Station:
             asking.cancel()
             await to_the_end(self._forget())
             raise
-        if not isinstance(arrival, Arrival):
-            raise UserError("A node has answered what no node of ours does.")
-        self.at, self._session = arrival, self._connection.session
+        self.at, self._session = checked(Arrival, arrival), self._connection.session
         self.generation += 1
         self._show(self.place)
 
@@ -118,9 +117,7 @@ class Station:
             await self.ask(BUNDLE, "check_out")
         await home.away(self.side)
         info = _read(await self._connection.request("begin", self._lease))
-        if not isinstance(info, WorkspaceInfo):
-            raise UserError("A node has answered what no node of ours does.")
-        self.info = replace(info, place=self.place)
+        self.info = replace(checked(WorkspaceInfo, info), place=self.place)
 
     async def settle(self, home: Home) -> None:
         """At the start, and after a loss: a machine with the directory as it is at home. Raises UserError, OSError."""
@@ -215,8 +212,8 @@ class Station:
         """Nothing of the task stays there. Returns what could not be removed."""
         data = await self._drop(gently=True)
         try:
-            return tuple(_read(data)) if data else ()
-        except (OSError, UserError) as error:
+            return checked(tuple[str, ...], _read(data)) if data else ()
+        except (OSError, UserError, Lost) as error:
             return (str(error),)
 
     async def _drop(self, *, gently: bool) -> bytes:
@@ -247,8 +244,8 @@ def _read(data: bytes) -> Any:
                 return value
             case ("error", error):
                 raise read_error(error)
-            case ("cancelled", None):
-                raise asyncio.CancelledError
+            case ("cancelled", None):  # nobody here has: who has, reads no answer
+                raise Lost("it has given up what was asked of it")
     except Unreadable as error:
-        raise UserError(f"A node has answered what no node of ours does: {error}") from None
-    raise UserError("A node has answered what no node of ours does.")
+        raise UserError(f"{STRANGE[:-1]}: {error}") from None
+    raise UserError(STRANGE)

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 from agentbatch.cluster.losses import Lost
+from agentbatch.cluster.shapes import checked
 from agentbatch.errors import UserError
 from agentbatch.workspace.workspace import Program
 
@@ -103,13 +104,13 @@ class Way:
 
     async def _take(self) -> None:
         while True:
-            number, data = await self._ask("next")
+            number, data = checked(tuple[int, bytes], await self._ask("next"))
             if number not in self._queues:
                 self._queues[number] = asyncio.Queue(UNREAD)
                 passing = asyncio.ensure_future(_while_it_lasts(self._pass_on(number, self._queues[number])))
                 self._passing.add(passing)
                 passing.add_done_callback(self._passing.discard)
-            await self._queues[number].put(bytes(data))
+            await self._queues[number].put(data)
 
     async def _pass_on(self, number: int, come: "asyncio.Queue[bytes]") -> None:
         try:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentbatch.cluster import seen, terms
+from agentbatch.cluster.opcodes import is_plain
 from agentbatch.cluster.travel import manifest
 from agentbatch.errors import UserError
 from agentbatch.workspace import workspace
@@ -38,6 +39,8 @@ def pack(value: Any) -> bytes:
 
 def unpack(data: bytes) -> Any:
     """Raises Unreadable."""
+    if not is_plain(data):
+        raise Unreadable("it is no plain data")
     try:
         return _Reader(io.BytesIO(data)).load()
     except Exception as error:  # noqa: BLE001 - bytes that somebody has made up raise anything

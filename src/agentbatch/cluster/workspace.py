@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from agentbatch.cluster.far import Far, checked
+from agentbatch.cluster.far import Far
 from agentbatch.cluster.fork import ClusterFork
 from agentbatch.cluster.hands import MAIN
 from agentbatch.cluster.home import AwayMark, Home
 from agentbatch.cluster.losses import Lost
 from agentbatch.cluster.process import ClusterProcess
+from agentbatch.cluster.shapes import checked
 from agentbatch.cluster.station import Station
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
@@ -71,11 +72,13 @@ class ClusterWorkspace(Far):
         self._away = away
         self._told = LEFT_AWAY if away.left else ""
         """What the coder has to know, with its next answer."""
+        self._seen: Snapshot | None = None
+        """The directory at home, when it was looked at last."""
         self._changed = 0
         """Calls and commands since the directory was brought home: it may be otherwise on the node."""
         self._lost: Lost | None = None
         """Its machine is lost, and there is no other yet."""
-        self._bringing: asyncio.Task[None] | None = None
+        self._bringing: asyncio.Task[bool] | None = None
         self._brought, self._took = 0.0, 0.0
         """When it was brought home after a call last (time.monotonic), and how long that took."""
 
@@ -117,17 +120,23 @@ class ClusterWorkspace(Far):
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
         """Of a lost machine's directory, what is at home: another will begin with that."""
         await self._meanwhile()
-        first = await self._inner.snapshot() if since is None else None
+        first = await self._look_at_home() if since is None else None
         seen = first or since or Snapshot({})
         kept = {path: seen.files[path] for path in self._kept_out if path in seen.files}
         try:
-            if self._changed and not self._is_lost():
-                await self._back()
+            if self._changed and not self._is_lost() and not await self._back():
+                await self._home.away(self.station.side)  # checks see what is kept
             if not self._is_lost():
-                return await self.look(MAIN, since, first, kept)
+                home = await self._look_at_home() if self._home.is_apart else None
+                return await self.look(MAIN, since, first, kept, home)
         except Lost as error:
             self._lose(error)
-        return first or await self._inner.snapshot(since)
+        return await self._look_at_home()
+
+    async def _look_at_home(self) -> Snapshot:
+        """By what was seen here alone: what a node says of its files is no sign that one here is unchanged."""
+        self._seen = await self._inner.snapshot(self._seen)
+        return self._seen
 
     async def protect(self, patterns: Sequence[str]) -> Protected:
         await self._come_home()
@@ -191,12 +200,14 @@ class ClusterWorkspace(Far):
             except Lost as error:
                 self._lose(error)
 
-    async def _back(self) -> None:
+    async def _back(self) -> bool:
+        """As `Home.back`."""
         begun = time.monotonic()
-        await self._home.back(self.station.side)
+        whole = await self._home.back(self.station.side)
         self._is_home()
         self._brought = time.monotonic()
         self._took = self._brought - begun
+        return whole
 
     def _begin_step(self) -> int:
         """How many there were since the directory was brought home."""

@@ -56,7 +56,7 @@ def plan(
             done.problems.append(
                 f"{shown(path)} was changed on this machine too: the task's version is there now."
             )
-        _come(path, old, new, done)
+        _come(path, old, new, since, done)
     again = _missing_folders((*done.write, *done.folders), here)
     done.folders = sorted({*done.folders, *again})
     done.modes = sorted({*done.modes, *again}, reverse=True)
@@ -137,7 +137,7 @@ def _stays(path: str, kept: Collection[str], guarded: Collection[str]) -> str:
     return "is read-only for tasks: it stays as it was" if _in(path, guarded) else ""
 
 
-def _come(path: str, old: Entry | None, new: Entry, done: Plan) -> None:
+def _come(path: str, old: Entry | None, new: Entry, since: Manifest | None, done: Plan) -> None:
     same_kind = old is not None and old.kind == new.kind
     if new.kind == "folder":
         if not same_kind:
@@ -146,7 +146,7 @@ def _come(path: str, old: Entry | None, new: Entry, done: Plan) -> None:
     elif new.digest == UNSENT:
         if same_kind:
             done.modes.append(path)
-        else:
+        if not same_kind or since is not None:
             done.problems.append(
                 f"{shown(path)} cannot be brought: it could not be read there, or is too large."
             )

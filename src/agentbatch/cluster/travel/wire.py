@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from secrets import token_hex
 from typing import Any
 
+from agentbatch.cluster.shapes import checked
 from agentbatch.cluster.travel.manifest import Manifest
 from agentbatch.cluster.travel.records import applied, between, decoded, encoded
 from agentbatch.cluster.travel.side import Side
@@ -66,16 +67,16 @@ class RemoteSide:
         self._last: Manifest = {}
 
     async def scan(self) -> Manifest:
-        name, base, change = await self._ask("scan", self._name)
+        name, base, change = checked(tuple[str, str, bytes], await self._ask("scan", self._name))
         manifest = applied(decoded(change), self._last if base and base == self._name else {})
         self._name, self._last = name, manifest
         return manifest
 
     async def missing(self, digests: Sequence[str]) -> list[str]:
-        return list(await self._ask("missing", list(digests)))
+        return checked(list[str], await self._ask("missing", list(digests)))
 
     async def give(self, digests: Sequence[str], at: int) -> bytes:
-        return bytes(await self._ask("give", list(digests), at))
+        return checked(bytes, await self._ask("give", list(digests), at))
 
     async def take(self, pack: bytes) -> None:
         await self._ask("take", pack)
@@ -85,7 +86,7 @@ class RemoteSide:
             before = None if since is None else encoded(between(last, since))
             answer = await self._ask("place", name, encoded(between(last, manifest)), before)
             if answer is not None:
-                self._name, problems = answer
+                self._name, problems = checked(tuple[str, list[str]], answer)
                 self._last = manifest
-                return list(problems)
+                return problems
         raise AssertionError("NOTHING is always known")

@@ -1,0 +1,175 @@
+"""A node that answers what it likes."""
+
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.cluster.home import AwayMark, MovedHome
+from agentbatch.cluster.losses import Lost
+from agentbatch.cluster.seen import Difference
+from agentbatch.cluster.shapes import checked, fits
+from agentbatch.cluster.station import Station
+from agentbatch.cluster.terms import Arrival, Lease, Posting, Walls
+from agentbatch.cluster.travel.manifest import UNSENT, Entry
+from agentbatch.cluster.travel.plan import plan
+from agentbatch.cluster.wire import Unreadable, pack, unpack
+from agentbatch.cluster.workspace import ClusterWorkspace
+from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.workspace import (
+    CommandRecord,
+    CommandResult,
+    FileEntry,
+    Order,
+    Protected,
+    ProtectedFile,
+    Snapshot,
+    ToolResult,
+    WorkspaceInfo,
+)
+from tests.support.workspaces import local_workspace
+
+INFO = WorkspaceInfo("/node/task", "Linux", "none", True)
+
+
+def put(number: int) -> bytes:
+    return b"\x80\x05Nr" + struct.pack("<I", number) + b"."
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        put(2**32 - 1),
+        b"\x80\x05Np4294967295\n.",
+        b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"x.",
+        b"\x80\x05\x8b" + struct.pack("<i", -5) + b".",
+        b"\x80\x05N.N",
+        b"\x80\x05N",
+        b"\x80\x05\x8cX",
+        b"I1\n.",
+        b"\x80\x05K\x01Q.",
+    ],
+)
+def test_a_few_bytes_cannot_ask_for_gigabytes(data: bytes) -> None:
+    with pytest.raises(Unreadable, match="no plain data"):
+        unpack(data)
+
+
+FILE = FileEntry("s", 1, "t", False)
+RESULT = ToolResult("x", command=None)
+
+
+def with_more(value: Any, **more: object) -> Any:
+    value.__dict__.update(more)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (ToolResult, ToolResult(5)),  # type: ignore[arg-type]
+        (ToolResult, ToolResult("x", ok="yes")),  # type: ignore[arg-type]
+        (ToolResult, ToolResult("x", command=RESULT)),  # type: ignore[arg-type]
+        (ToolResult, ToolResult),
+        (CommandResult, with_more(CommandResult(0, "", False, False, 1.0, ""), tail="x")),
+        (CommandResult, CommandResult(True, "", False, False, 1.0, "")),
+        (Snapshot, with_more(Snapshot({}), digest="forged")),
+        (Snapshot, Snapshot({"a": RESULT})),  # type: ignore[dict-item]
+        (Snapshot, Snapshot({b"a": FILE})),  # type: ignore[dict-item]
+        (Snapshot, Snapshot({"a": FileEntry("s", 1, "t", False, "other")})),  # type: ignore[arg-type]
+        (Difference, Difference(1, "number", {}, [1], Snapshot({}), False)),  # type: ignore[list-item]
+        (Protected, Protected(("a",), {"a": ProtectedFile("text", 0)})),  # type: ignore[arg-type]
+        (Arrival, Arrival("10.0.0.1", "host", None)),  # type: ignore[arg-type]
+        (tuple[int, str], (1, "x", "y")),
+        (list[str], "text"),
+        (int, True),
+    ],
+)
+def test_answers_are_of_their_types_in_all_their_parts(kind: Any, value: object) -> None:
+    assert not fits(unpack(pack(value)), kind)
+    with pytest.raises(UserError, match="no node of ours"):
+        checked(kind, value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (ToolResult, ToolResult("x", command=CommandRecord("ls", 0, "", 1.0, 2.0))),
+        (CommandResult, CommandResult(None, "", False, False, 1, "")),
+        (Difference, Difference(1, "nothing", {"a": FILE}, ["b"], Snapshot({}), True)),
+        (Protected, Protected(("a",), {"a": ProtectedFile(b"x", None)})),
+        (tuple[bytes | int | None, str], (None, "")),
+    ],
+)
+def test_what_nodes_of_ours_answer_passes(kind: Any, value: object) -> None:
+    assert fits(unpack(pack(value)), kind)
+
+
+class Node:
+    """In place of a connection: what its nodes answer to members, by their names."""
+
+    session = 1
+    gone: Mapping[int, str] = {}
+
+    def __init__(self, **answers: Callable[..., Any]) -> None:
+        self.answers = answers
+
+    async def request(self, op: str, *given: Any) -> Any:
+        if op == "lease":
+            return pack(("ok", Arrival("10.0.0.1", "host", "/node/task")))
+        if op == "begin":
+            return pack(("ok", INFO))
+        assert op == "ask"
+        _, _, _, _, member, question = given
+        answer = await self.answers[member](*unpack(question))
+        return answer if isinstance(answer, bytes) else pack(("ok", answer[0]))
+
+    async def dismiss(self, op: str, *given: Any) -> Any:
+        return b""
+
+
+def station(node: Node) -> Station:
+    posting = Posting("mark", 0, Order("t", "/home/task", "none", {}, (), 1.0), Walls("none", True), False)
+    return Station(node, posting, Lease(), lambda _: None, lambda _: None)  # type: ignore[arg-type]
+
+
+async def test_a_question_that_is_said_to_be_cancelled_is_no_cancellation(tmp_path: Path) -> None:
+    async def cancelled(*given: Any) -> bytes:
+        return pack(("cancelled", None))
+
+    there = station(Node(call=cancelled))
+    await there.arrive()
+    with pytest.raises(Lost, match="given up"):
+        await there.ask(1, "call", "bash", "{}")
+
+
+async def test_a_snapshot_that_differs_from_what_came_home_is_not_judged(tmp_path: Path) -> None:
+    """The node has brought home one thing and tells of another, by the signatures of what is at home."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/a.txt").write_text("what is kept")
+    inner = local_workspace(tmp_path / "home", tmp_path / "outputs")
+    forged = await inner.snapshot()
+    forged = Snapshot({"a.txt": FileEntry("0" * 64, 6, "forged", False)}, signatures=forged.signatures)
+
+    async def snapshot(*given: Any) -> tuple[Any]:
+        return (Difference(1, "nothing", forged.files, [], Snapshot({}, signatures=forged.signatures), True),)
+
+    there = station(Node(snapshot=snapshot))
+    await there.arrive()
+    there.home, there.info = MovedHome(tmp_path / "home", tmp_path / "store", [], [], lambda _: None), INFO
+    workspace = ClusterWorkspace(there, inner, Redactor([]), AwayMark(tmp_path / "away"))
+    first = await workspace.snapshot()
+    (tmp_path / "home/a.txt").write_text("what is KEPT")
+    for since in (None, first, forged):
+        assert (await workspace.snapshot(since)).files["a.txt"].text == "what is KEPT"
+
+
+async def test_what_cannot_come_home_is_told(tmp_path: Path) -> None:
+    """A file that cannot be read there, or for which a coder has left no room, may hold anything."""
+    before, after = Entry("file", 0o644, 1, "1" * 64), Entry("file", 0o644, 0, UNSENT)
+    steps = plan({"a": before}, {"a": after}, {"a": before})
+    assert steps.problems == ["a cannot be brought: it could not be read there, or is too large."]
+    assert plan({"a": before}, {"a": after}, {"a": after}).problems == []
