@@ -344,6 +344,7 @@ class LocalTaskWorkspace:
             applied = None
             if bring_back:
                 applied = await self._bring_back(isolated, ending)
+                notices += self._of_image
                 if not applied.done:
                     unapplied = _not_applied(task_id, applied, ending.patch)
                     notices.append(unapplied)
