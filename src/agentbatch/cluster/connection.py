@@ -74,6 +74,8 @@ class Connection:
         self.session = 0
         """Of the connection, from 1; 0: there is none now. Whoever had a lease in another has lost it."""
         self._sessions = count(1)
+        self.open_to_all = False
+        """Who reaches the cluster needs no token. Known when there was a connection."""
         self.gone: dict[int, str] = {}
         """Leases that are known to be lost, and why."""
 
@@ -140,6 +142,7 @@ class Connection:
         if frame is None:
             await self._end()
             raise UserError(refusal(self.address, self._errors.decode(errors="replace")))
+        self.open_to_all = unpack(frame)[2] is True
         self.session = next(self._sessions)
         self._up.set()
         return reader

@@ -110,7 +110,7 @@ class Driver:
 
     async def serve(self) -> None:
         reader, self._writer = await asyncio.open_connection(sock=self._here)
-        await self._tell(0, "ready", ray.__version__)
+        await self._tell(0, "ready", os.environ.get("RAY_AUTH_MODE") != "token")
         pinging = asyncio.ensure_future(self._ping_all())
         while (frame := await read_frame(reader)) is not None:
             number, op, given = unpack(frame)

@@ -27,6 +27,11 @@ from agentbatch.workspace.workspace import Ending, Left, Order, TaskWorkspace, W
 STORE, AWAY = "contents", "away"
 """In the run's folder for travelling: contents, and the marks of tasks whose work is not at home."""
 
+OPEN = (
+    "This Ray asks for no token: a command of a task can reach it, and run anything on its machines and, by them, on "
+    "this one, whatever the sandbox. Start it with RAY_AUTH_MODE=token, or run with --no-network."
+)
+
 
 @dataclass(frozen=True)
 class ClusterTerms:
@@ -76,7 +81,13 @@ class ClusterWorkspaces:
         self.tell = tell
         self.on_wait: Callable[..., None] = lambda task_id, *, waits: None
         """Told a task's id when it begins to wait for a machine, and when it has one."""
-        self._starting = False
+        self._warned = False
+
+    def warn(self, task_id: str) -> None:
+        """Once, of what no sandbox on the machines can hold."""
+        if self.connection.open_to_all and self.terms.walls.network and not self._warned:
+            self._warned = True
+            self.tell(task_id, OPEN)
 
     def make(self, order: Order) -> "ClusterTaskWorkspace":
         return ClusterTaskWorkspace(self, order, self._inner.make(order))
@@ -140,6 +151,7 @@ class ClusterTaskWorkspace:
             kept_out, guarded = await asyncio.to_thread(self._look, root)
             home = MovedHome(root, terms.store / STORE, kept_out, guarded, told)
         await station.settle(home)
+        run.warn(order.task_id)
         names = [path.relative_to(root).as_posix() for path in kept_out if path.is_relative_to(root)]
         away = AwayMark(terms.store / AWAY / order.task_id)
         self._workspace = ClusterWorkspace(station, inner, run.redact, away, names)
