@@ -1,6 +1,7 @@
 """Where tasks run, settled before the run; the engines are scripts that answer as one does."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.workspace.containers.building import check_dockerfile
 from agentbatch.workspace.containers.choosing import choose_place
+from agentbatch.workspace.containers.engine import Engine
+from agentbatch.workspace.containers.images import Had, Wanted, have_images
 from agentbatch.workspace.workspace import Image
 
 PYTHON = Image("python:3.12")
@@ -96,3 +99,28 @@ def test_dockerfiles_that_are_none(tmp_path: Path) -> None:
         found = check_dockerfile(base / "p" / name, base / "p")
         assert told in found if told else found == "", name
     assert "does not lie below" in check_dockerfile(base / "outside", base / "p")
+
+
+CRUN_FAILS = """#!/bin/sh
+case "$*" in
+  "image inspect"*) ;;
+  "--runtime runc run"*) printf '/bin/bash\\n/usr/bin:/bin\\n' ;;
+  *) echo 'Error: crun: cgroups in hybrid mode not supported' >&2; exit 126 ;;
+esac
+"""
+
+
+def test_where_podman_s_runtime_does_not_work_runc_is_tried(tmp_path: Path) -> None:
+    (tmp_path / "podman").write_text(CRUN_FAILS)
+    (tmp_path / "podman").chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    engine = Engine("podman", tmp_path / "podman", "0:0", env=environ)
+    with pytest.raises(
+        UserError, match=r"No container of python:3\.12 can be started: crun: cgroups in hybrid mode"
+    ):
+        have_images(replace(engine, env={"PATH": str(tmp_path)}), Wanted((PYTHON,)), print)
+    (tmp_path / "runc").write_text("")
+    (tmp_path / "runc").chmod(0o755)
+    found, had = have_images(engine, Wanted((PYTHON,)), print)
+    assert found.options == ("--runtime", "runc")
+    assert had == {PYTHON: Had("python:3.12", "/bin/bash", "/usr/bin:/bin")}

@@ -52,6 +52,14 @@ async def test_nothing_but_the_directory_can_be_changed(task: MakeTask) -> None:
     assert again.exit_code == 0
 
 
+async def test_each_command_finds_its_folders_empty(task: MakeTask) -> None:
+    place = await task()
+    look = "find /tmp /var/tmp /run ~ -name 'left*'; for one in /tmp /var/tmp /run ~; do mkdir -p $one/left/x; done; "
+    look += "mkfifo /tmp/left.pipe; ln -s / /tmp/left.link; chmod 0 /run/left; rm -rf ~; ln -s /etc ~"
+    for _ in range(3):
+        assert (await place.run(look, 30)).output == ""
+
+
 async def test_what_a_command_left_running_is_ended(task: MakeTask, tmp_path: Path) -> None:
     place = await task("whole")
     stray = (
