@@ -1,11 +1,12 @@
 """Images that do what no image should, as root of this machine has them."""
 
 import os
+import secrets
 from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.containers import filling, images
+from agentbatch.workspace.containers import building, filling, images
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.images import Wanted, have_images
 from agentbatch.workspace.workspace import Ending, Image
@@ -36,7 +37,7 @@ async def test_a_folder_that_an_image_keeps_holds_nothing_for_the_next_command(t
     """What is judged would lie beside what is kept."""
     place = await task("hostile")
     await place.run("mkdir -p /kept/x; touch /kept/y; chown 5 /dev/null; chmod 600 /dev/zero", 30)
-    shown = await place.run("echo kept: $(ls -A /kept); stat -c '%u %a' /dev/null /dev/zero", 30)
+    shown = await place.run("echo kept: $(ls -A /kept 2>/dev/null); stat -c '%u %a' /dev/null /dev/zero", 30)
     lines = [line for line in shown.output.splitlines() if "ld.so" not in line]  # of the image's LD_PRELOAD
     assert lines == ["kept:", "0 666", "0 666"]
 
@@ -48,6 +49,18 @@ async def test_more_than_a_disk_holds_is_not_brought(
     with pytest.raises(Exception, match="it is more than"):
         await task("small", workdir="/testbed")
     assert os.listdir(tmp_path / "project/task") == []
+
+
+def test_a_build_that_never_ends_leaves_nothing_running(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = f"1{secrets.randbelow(10**9):09}"
+    (tmp_path / "Dockerfile").write_text(f"FROM {image(engine, 'small')}\nRUN sleep {seconds}\n")
+    monkeypatch.setattr(building, "TIMEOUT", 10.0)
+    with pytest.raises(OSError, match="has not answered"):
+        building.build(engine, tmp_path / "Dockerfile", [], print)
+    running = [one.read_bytes() for one in Path("/proc").glob("[0-9]*/cmdline") if os.access(one, os.R_OK)]
+    assert not [words for words in running if words == b"sleep\0" + seconds.encode() + b"\0"]
 
 
 def test_a_bash_that_never_ends_leaves_no_container(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

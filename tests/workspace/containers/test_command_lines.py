@@ -1,11 +1,13 @@
 """What the engines are told, as tables: no engine is asked."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agentbatch.errors import UserError
+from agentbatch.workspace.containers.building import check_mounts
 from agentbatch.workspace.containers.command_lines import (
     Inside,
     exec_arguments,
@@ -197,3 +199,29 @@ def test_what_an_engine_cannot_limit_is_known(
         wanted = Wanted((Image("a"),), (Limits(), Limits(cpus=2.0)))
         with pytest.raises(UserError, match=r"(podman|docker) cannot limit cpus here"):
             have_images(found, wanted, print)
+
+
+OLD, NEW = replace(PODMAN, version=(4, 3, 1)), replace(PODMAN, version=(5, 2, 5))
+
+
+@pytest.mark.parametrize(
+    ("engine", "dockerfile", "refused"),
+    [
+        (OLD, b"FROM a\nRUN --mount=type=cache,id=../../..,target=/m true\n", True),
+        (PODMAN, b"RUN --MOUNT=type=bind,from=b,source=/l,target=/m true", True),
+        (OLD, b"RUN --mou\\\nnt=type=cache true", True),
+        (OLD, b"# escape=`\nRUN --m` \r\nount=type=cache true", True),
+        (OLD, b"FROM a\nRUN mount\n", False),
+        (NEW, b"RUN --mount=type=cache,target=/m true", False),
+        (DOCKER, b"RUN --mount=type=cache,target=/m true", False),
+    ],
+)
+def test_builds_of_podman_that_would_reach_this_machine(
+    engine: Engine, dockerfile: bytes, refused: bool
+) -> None:
+    assert bool(check_mounts(dockerfile, engine)) == refused
+
+
+def test_podman_says_its_version() -> None:
+    info = {"host": {"security": {"rootless": False}}, "version": {"Version": "5.2.5-rc1"}}
+    assert read_info(PODMAN, info, (0, 0)).version == (5, 2, 5)

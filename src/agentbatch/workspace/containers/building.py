@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -19,6 +20,9 @@ BUILT_LABEL = "agentbatch.built"
 MAX_FILES = 20_000
 MAX_BYTES = 1024**3
 """Of all that is beside a Dockerfile: it is copied, and read for its digest, before every run."""
+CONFINED = (5, 2, 5)
+"""The first podman whose builds keep to their folder: advisories of containers/buildah, GHSA-pmf3-c36m-g5cf and
+GHSA-586p-749j-fhwp."""
 TIMEOUT = 7200.0
 """Seconds for one build."""
 
@@ -46,6 +50,8 @@ def build(engine: Engine, dockerfile: Path, hidden: Sequence[Path], tell: Callab
     with tempfile.TemporaryDirectory(prefix="agentbatch-build-") as place:
         context = Path(place, "context")
         digest = _copied(folder, context, out - {dockerfile})
+        if problem := check_mounts((context / dockerfile.name).read_bytes(), engine):
+            raise UserError(f"No image is built of {dockerfile}: {problem}")
         name = f"{NAME}:{digest}"
         if engine.ask("image", "inspect", "--format", "{{.Id}}", "--", name).exit_code == 0:
             return name
@@ -60,6 +66,19 @@ def build(engine: Engine, dockerfile: Path, hidden: Sequence[Path], tell: Callab
     if answer.exit_code != 0:
         raise UserError(f"No image can be built of {dockerfile}: {answer.problem}")
     return name
+
+
+def check_mounts(dockerfile: bytes, engine: Engine) -> str:
+    """What keeps it from being built by that engine, a sentence; empty: nothing. Pure."""
+    whole = re.sub(
+        rb"[\\`][ \t]*\r?\n", b"", dockerfile
+    )  # what goes on in the next line, by either sign for it
+    if engine.name != "podman" or engine.version >= CONFINED or b"--mount" not in whole.lower():
+        return ""
+    return (
+        f"it has a RUN --mount, by which podman before {'.'.join(map(str, CONFINED))} lets a Dockerfile reach all of "
+        "this machine's files (CVE-2024-1753, CVE-2024-9675). Leave that out, or install a later podman."
+    )
 
 
 def _copied(folder: Path, target: Path, out: set[Path]) -> str:

@@ -1,7 +1,9 @@
 """A container engine of this machine: found by asking, and how it is spoken to."""
 
 import json
+import re
 import resource
+import secrets
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -11,6 +13,7 @@ from typing import Any, Literal
 
 from agentbatch.errors import UserError
 from agentbatch.text import clip
+from agentbatch.workspace.shell.marks import sweep
 
 EngineName = Literal["podman", "docker"]
 ENGINES: tuple[EngineName, ...] = ("podman", "docker")
@@ -45,6 +48,8 @@ class Engine:
     """What it cannot limit here: `memory`, `cpus`, `processes`; some engines are silent about it."""
     mapped: bool = False
     """Docker gives containers other users' numbers unless it is told not to."""
+    version: tuple[int, ...] = ()
+    """Of podman; empty: not known."""
     env: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """The variables of its client."""
 
@@ -53,19 +58,26 @@ class Engine:
 
     def ask(self, *words: str, timeout: float = ASK_TIMEOUT) -> "Answer":
         """Run one of its commands to its end. Slow: call it in a thread. Raises OSError when it does not answer."""
-        try:
-            done = subprocess.run(
-                self.command(*words),
-                env=dict(self.env),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=timeout,
-                check=False,
-                cwd="/",
-            )
-        except subprocess.TimeoutExpired:
-            raise OSError(f"{self.name} {words[0]} has not answered for {timeout:g} seconds.") from None
-        return Answer(done.returncode, done.stdout.decode(errors="replace"), last_words(done.stderr))
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            self.command(*words),
+            env=dict(self.env),
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            cwd="/",
+        ) as client:
+            try:
+                output, problem = client.communicate(timeout=timeout)
+            except BaseException as error:
+                # What a build runs outlives the client, whatever signal that is sent.
+                sweep(secrets.token_hex(16), client.pid)
+                client.kill()
+                if isinstance(error, subprocess.TimeoutExpired):
+                    told = f"{self.name} {words[0]} has not answered for {timeout:g} seconds."
+                    raise OSError(told) from None
+                raise
+        return Answer(client.returncode, output.decode(errors="replace"), last_words(problem))
 
 
 @dataclass(frozen=True)
@@ -119,7 +131,13 @@ def read_info(engine: Engine, info: Mapping[str, Any], user: tuple[int, int]) ->
     # Without root, root inside is the user, and may do what the user may. Podman with root is root's own.
     inside = "0:0" if rootless or engine.name == "podman" else f"{user[0]}:{user[1]}"
     kept = ("CHOWN", "DAC_OVERRIDE", "FOWNER") if not rootless and inside.startswith("0:") else ()
-    return replace(engine, user=inside, kept=kept, lacks=lacks, mapped=mapped)
+    told = info.get("version") if engine.name == "podman" else None
+    return replace(engine, user=inside, kept=kept, lacks=lacks, mapped=mapped, version=_numbers(told))
+
+
+def _numbers(told: Any) -> tuple[int, ...]:
+    text = str(told.get("Version", "")) if isinstance(told, dict) else ""
+    return tuple(map(int, re.findall(r"\d+", text.partition("-")[0])[:3]))
 
 
 def _of_podman(info: Mapping[str, Any]) -> tuple[bool, bool, tuple[str, ...]]:
