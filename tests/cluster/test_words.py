@@ -2,9 +2,12 @@
 
 import pytest
 
+from agentbatch.cluster.connection import check_address
+from agentbatch.cluster.fitting import unfit
 from agentbatch.cluster.losses import in_words
 from agentbatch.cluster.station import options_of
 from agentbatch.cluster.terms import Lease
+from agentbatch.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -40,3 +43,51 @@ def test_a_loss_is_told_without_rays_own_numbers(text: str, words: str) -> None:
 )
 def test_what_is_asked_for_is_named_as_ray_has_it(lease: Lease, options: dict[str, object]) -> None:
     assert options_of(lease) == options
+
+
+SMALL, LARGE = {"CPU": 2.0, "memory": 2.0**32}, {"CPU": 16.0, "memory": 2.0**36, "tpu": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("lease", "machines", "told"),
+    [
+        (Lease(), [SMALL], ""),
+        (Lease(16, 1 << 36), [SMALL, LARGE], ""),
+        (Lease(64), [SMALL, LARGE], "No machine of the cluster has cpus 64 (at most 16): the task waits"),
+        (Lease(1, resources=(("gpu", 1),)), [LARGE], "has gpu 1 (at most 0): "),
+        (Lease(1, 1 << 37), [SMALL], "has memory 128.0 GB (at most 4.0 GB): "),
+        (Lease(2, resources=(("tpu", 1), ("fast", 1))), [SMALL, LARGE], "has fast 1 (at most 0): "),
+        (Lease(2, 1, (("a", 1),)), [{"CPU": 2, "memory": 9}, {"CPU": 1, "a": 1}], "a 1 (at most 1) together: "),
+        (Lease(), [], "has cpus 1 (at most 0): "),
+    ],
+)  # fmt: skip
+def test_a_task_that_fits_on_no_machine_is_told(
+    lease: Lease, machines: list[dict[str, float]], told: str
+) -> None:
+    found = unfit(lease, machines)
+    assert told in found
+    assert bool(told) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("address", "good"),
+    [
+        ("", True),
+        ("auto", True),
+        ("10.0.0.1:6379", True),
+        ("ray://head.example:10001", True),
+        ("[::1]:6379", True),
+        ("nonsense", False),
+        ("10.0.0.1", False),
+        ("http://10.0.0.1:8265", False),
+        ("a:b", False),
+    ],
+)
+def test_what_is_an_address_of_a_cluster(address: str, good: bool) -> None:
+    if good:
+        check_address(address)
+    else:
+        with pytest.raises(
+            UserError, match="is no address of a cluster: it is auto, or HOST:PORT of its head"
+        ):
+            check_address(address)

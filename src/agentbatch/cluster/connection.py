@@ -4,6 +4,7 @@ the cluster is lost."""
 import asyncio
 import importlib.util
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,8 +18,11 @@ from agentbatch.cluster.frames import read_frame, write_frame
 from agentbatch.cluster.losses import HeadLost, Lost
 from agentbatch.cluster.wire import Unreadable, pack, unpack
 from agentbatch.errors import UserError
+from agentbatch.text import clip
 
 MISSING = "--cluster needs Ray: pip install 'agentbatch[cluster]'."
+
+ADDRESS = re.compile(r"(ray://)?(\[[0-9a-f:]+\]|[\w.-]+):\d{1,5}", re.ASCII | re.IGNORECASE)
 
 NAMESPACE = "agentbatch"
 """In which the actors of all our runs have names."""
@@ -90,6 +94,7 @@ class Connection:
             if self._following is None:
                 if not has_ray():
                     raise UserError(MISSING)
+                check_address(self.address)
                 reader = await self._open()
                 self._following = asyncio.ensure_future(self._follow(reader))
 
@@ -258,6 +263,15 @@ def has_ray() -> bool:
     return importlib.util.find_spec("ray") is not None
 
 
+def check_address(address: str) -> None:
+    """Raises UserError for what is none; empty: a Ray of our own."""
+    if address and address != "auto" and not ADDRESS.fullmatch(address):
+        raise UserError(
+            f"--cluster: {clip(repr(address), 200)} is no address of a cluster: it is auto, or HOST:PORT of its head, "
+            "such as 10.0.0.1:6379."
+        )
+
+
 def check_cluster(address: str, environ: Mapping[str, str]) -> None:
     """Whether there is one. Takes some seconds, but for a Ray of our own, which is started with the run. Raises
     UserError."""
@@ -271,6 +285,7 @@ def check_cluster(address: str, environ: Mapping[str, str]) -> None:
 
     if not has_ray():
         raise UserError(MISSING)
+    check_address(connection.address)
     if connection.address:
         with ThreadPoolExecutor(1) as pool:  # the caller's thread may have a loop
             pool.submit(asyncio.run, reach()).result()

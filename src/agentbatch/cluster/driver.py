@@ -174,6 +174,10 @@ class Driver:
         finally:
             ray.kill(actor)
 
+    async def do_machines(self) -> list[dict[str, float]]:
+        """What each has in all."""
+        return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
     async def do_is_private(self) -> bool:
         """Ray speaks TLS, or all its machines are this one."""
         places = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}

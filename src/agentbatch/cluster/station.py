@@ -12,6 +12,7 @@ from typing import Any
 
 from agentbatch.cancellation import to_the_end
 from agentbatch.cluster.connection import Connection
+from agentbatch.cluster.fitting import asked_of_ray, unfit
 from agentbatch.cluster.hands import BUNDLE, SIDE
 from agentbatch.cluster.home import Home
 from agentbatch.cluster.losses import HeadLost, Lost
@@ -25,9 +26,6 @@ from agentbatch.workspace.workspace import WorkspaceInfo
 
 PATIENCE = 4.0
 """Seconds that a lease may take before the task is said to wait for one."""
-
-GRAPHICS = ("gpu", "GPU")
-"""What Ray has a name of its own for."""
 
 WAITING = "waiting for a node"
 
@@ -100,6 +98,7 @@ class Station:
             done, _ = await asyncio.wait({asking}, timeout=PATIENCE)
             if not done:
                 self._show(WAITING)
+                await self._tell_unfit()
             arrival = _read(await asking)
         except BaseException:
             asking.cancel()
@@ -108,6 +107,11 @@ class Station:
         self.at, self._session = checked(Arrival, arrival), self._connection.session
         self.generation += 1
         self._show(self.place)
+
+    async def _tell_unfit(self) -> None:
+        with suppress(Lost):
+            if problem := unfit(self._wanted, await self._connection.request("machines")):
+                self._tell(problem)
 
     async def begin(self, home: Home) -> None:
         """The directory is brought, and commands can run in it. Raises Lost, UserError, OSError."""
@@ -230,8 +234,9 @@ class Station:
 
 def options_of(lease: Lease) -> dict[str, Any]:
     """As Ray takes them. Pure."""
-    others = dict(lease.resources)
-    graphics = sum(others.pop(name, 0) for name in GRAPHICS)
+    others = asked_of_ray(lease)
+    graphics = others.pop("GPU", 0)
+    others.pop("CPU", 0), others.pop("memory", 0)
     asked = {"num_cpus": lease.cpus, "memory": lease.memory, "num_gpus": graphics, "resources": others}
     return {name: value for name, value in asked.items() if value or name == "num_cpus"}
 

@@ -60,7 +60,8 @@ def _header(state: RunState, now: float, columns: int) -> list[Row]:
     if info is None:
         return []
     mode = f"parallel {info.max_concurrent}" if info.mode == "parallel" else info.mode
-    first = f"run {info.run_id} · {mode} · sandbox {info.sandbox}"
+    where = f" · cluster {info.cluster}" if info.cluster else ""
+    first = f"run {info.run_id} · {mode} · sandbox {info.sandbox}{where}"
     rows: list[Row] = [
         [("agentbatch ", "bold"), (clip(first, columns - 11), "")],
         [(clip(f"coder {info.worker} · evaluator {info.evaluator_model}", columns), "dim")],

@@ -147,6 +147,8 @@ class RunStarted(Event):
     """Scripted replies, no AI."""
     sandbox: str = "none"
     """The sandbox in force: `bubblewrap`, `none`, `podman`, `docker`, or two of them, `bubblewrap and podman`."""
+    cluster: str = ""
+    """Whose machines tasks' commands run on, in words; empty: this one."""
     prompts_digest: str = ""
     """sha256 over the prompts in use, prompts/safety.md among them."""
     warnings: list[str] = []

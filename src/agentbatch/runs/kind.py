@@ -124,7 +124,8 @@ class TasksKind:
 
     def origin(self, info: e.RunStarted) -> list[str]:
         evaluator = clip(info.evaluator_model, 60) if info.judged else "none"
-        return [f"coder {clip(info.worker, 60)}, evaluator {evaluator}"]
+        where = [f"on the cluster {clip(info.cluster, 60)}"] if info.cluster else []
+        return [f"coder {clip(info.worker, 60)}, evaluator {evaluator}", *where]
 
     def header(self, info: e.RunStarted) -> list[str]:
         evaluator = NO_EVALUATOR
@@ -136,6 +137,7 @@ class TasksKind:
             f"coder {clip(info.worker, 60)}{_host(info.coder_endpoint, info.rehearsal)}",
             f"evaluator {evaluator}",
             f"sandbox {clip(info.sandbox, 40)}",
+            *([f"cluster {clip(info.cluster, 60)}"] if info.cluster else []),
         ]
 
 

@@ -28,7 +28,7 @@ async def cluster_checks(settings: Settings, environ: Mapping[str, str]) -> Asyn
         await connection.start()
         yield Check("ok", "cluster", connection.address or "a Ray of its own on this machine")
         asked = time.time()
-        for place, result, answer in await connection.request("report"):
+        for place, result, answer in sorted(await connection.request("report")):
             yield _node(place, result, answer, asked, time.time(), settings)
     except (UserError, Lost) as error:
         yield Check("fail", "cluster", str(error))

@@ -68,6 +68,8 @@ def render_dry_run(dry: DryRun) -> list[str]:
             what = f"{'coders' if settings.coders else 'models'} are compared"
         lines.append(f"attempts   up to {most:,} at {counted(len(tried), 'task')}; {what}")
     lines.append(f"sandbox    {prepared.sandbox_name}")
+    if prepared.cluster:
+        lines.append(f"cluster    {clip(prepared.cluster, 60)}")
     images = [
         task.image.name or f"of {task.image.dockerfile}" for task in plan.tasks if task.image is not None
     ]

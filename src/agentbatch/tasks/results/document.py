@@ -61,6 +61,7 @@ def results_document(state: RunState, comparison: Sequence[ComparisonRow], now: 
             "rehearsal": info.rehearsal,
             "note": "rehearsal model: scripted replies, no AI" if info.rehearsal else "",
             "sandbox": info.sandbox,
+            "cluster": info.cluster,
             "promptsDigest": info.prompts_digest,
             "warnings": list(info.warnings),
             "notices": [text for text in state.notices if text not in info.warnings],

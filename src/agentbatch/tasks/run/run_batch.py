@@ -194,6 +194,7 @@ def _run_started(
         judged=prepared.judged,
         rehearsal=prepared.rehearsal,
         sandbox=prepared.sandbox_name,
+        cluster=prepared.cluster,
         prompts_digest=prepared.prompts.digest,
         warnings=prepared.warnings,
     )

@@ -41,7 +41,7 @@ def test_where_commands_run_is_told_before(tmp_path: Path) -> None:
     podman.chmod(0o755)
     environ = {**KEYS, "PATH": f"{podman.parent}:/usr/bin:/bin"}
     with pytest.raises(
-        UserError, match=r"^A workdir is a place in a container, and no image is named for own\."
+        UserError, match=r"^Task own: its workdir is a place in a container, and it has no image\."
     ):
         prepared(tmp_path, {"id": "own", "workdir": "/testbed"}, environ=environ)
     found = prepared(tmp_path, {"image": "python:3.12"}, {}, environ=environ)

@@ -95,12 +95,6 @@ def prepare(
     coders = choose_coders(plan, kinds, settings, ours["PATH"], resume)
     if settings.judge == "none":
         _check_verified(plan)
-    lost = [task.id for task in plan.tasks if task.image is None and task.task.workdir]
-    if lost:
-        raise UserError(
-            f"A workdir is a place in a container, and no image is named for {list_names(lost)}. Give each an `image` "
-            "or a `dockerfile`, or all of them an image with --image."
-        )
     images = [(task.id, task.root, task.image) for task in plan.tasks]
     sandbox, engine = choose_place(settings.sandbox, images, task_file.resolve().parent, ours)
     prepared = PreparedRun(
@@ -156,6 +150,10 @@ def prepare(
 def _check_cluster(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> None:
     """Whether the cluster that was asked for is there; what of the tasks needs one, or can have none."""
     if settings.cluster is None:
+        if settings.cluster_shared:
+            raise UserError(
+                "--cluster-shared says what the machines of a cluster have, and --cluster is missing."
+            )
         wanting = [task.id for task in plan.tasks if task.task.resources]
         if wanting:
             raise UserError(

@@ -157,6 +157,16 @@ class PreparedRun:
         return engine if engine == self.sandbox.name else f"{self.sandbox.name} and {engine}"
 
     @property
+    def cluster(self) -> str:
+        """Whose machines the tasks' commands run on, in words; empty: this one."""
+        given = self.settings.cluster
+        return (
+            ""
+            if given is None
+            else (self.environ.get("RAY_ADDRESS") if given == "auto" else given) or "a Ray of its own"
+        )
+
+    @property
     def max_concurrent(self) -> int:
         return 1 if self.mode == "serial" else self.settings.parallel
 
