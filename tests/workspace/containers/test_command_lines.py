@@ -39,6 +39,8 @@ def test_a_container_has_few_rights_and_ends_with_its_input(engine: Engine) -> N
     options, rest = words[: words.index("--")], words[words.index("--") + 1 :]
     assert words[:2] == [str(engine.binary), "run"]
     assert {"--rm", "--interactive", "--read-only", "--no-healthcheck"} <= {*options}
+    silent = {"--http-proxy=false", "--env-host=false", "--read-only-tmpfs=false"}
+    assert silent & {*options} == (silent if engine.name == "podman" else set())
     assert not {"--privileged", "--network", "--memory", "--cpus", "--pids-limit", "--detach"} & {*options}
     assert flags(options, "--cap-drop") == ["all"]
     assert flags(options, "--cap-add") == [*engine.kept]

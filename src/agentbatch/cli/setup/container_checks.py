@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from agentbatch.config import Settings
+from agentbatch.config import Settings, secret_variables
 from agentbatch.workspace.preparation import Wanted, choose_place, have_images
 from agentbatch.workspace.workspace import Image
 
@@ -15,7 +15,8 @@ def in_containers(
 ) -> str:
     """What works, in words. `tell` is given what takes long. Slow. Raises UserError, OSError."""
     image = ANY if settings.image is None else Image(settings.image)
-    _, engine = choose_place(settings.sandbox, [("--image", folder, image)], folder, environ)
+    keyless = {name: value for name, value in environ.items() if name not in secret_variables()}
+    _, engine = choose_place(settings.sandbox, [("--image", folder, image)], folder, keyless)
     assert engine is not None
     if settings.image is None:
         return f"{engine.name} answers ({engine.binary}); --image NAME also tries an image"

@@ -36,7 +36,13 @@ _OF_BASH = frozenset(("BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", 
 PROXIES = tuple(f"{name}_proxy" for name in ("http", "https", "ftp", "all", "no"))
 """Engines pass them on, with a password where there is one, unless they are given."""
 
-OF_PODMAN = ("--read-only-tmpfs=false", "--http-proxy=false", "--env-host=false", "--image-volume=ignore")
+OF_PODMAN = (
+    "--read-only-tmpfs=false",
+    "--http-proxy=false",
+    "--env-host=false",
+    "--env-host=false",
+    "--image-volume=ignore",
+)
 """What it does unless it is told not to, or is set up to do: places to write to, variables of ours, folders that an
 image keeps beside itself and in which a command would leave things to the next."""
 

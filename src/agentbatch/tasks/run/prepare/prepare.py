@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agentbatch.config import Mode, Settings
+from agentbatch.config import Mode, Settings, secret_variables
 from agentbatch.config.loading import no_key
 from agentbatch.config.values import MAX_COMPARED
 from agentbatch.errors import UserError
@@ -96,7 +96,8 @@ def prepare(
     if settings.judge == "none":
         _check_verified(plan)
     images = [(task.id, task.root, task.image) for task in plan.tasks]
-    sandbox, engine = choose_place(settings.sandbox, images, task_file.resolve().parent, ours)
+    keyless = {name: value for name, value in ours.items() if name not in secret_variables()}
+    sandbox, engine = choose_place(settings.sandbox, images, task_file.resolve().parent, keyless)
     prepared = PreparedRun(
         settings=settings,
         folder=folder,
