@@ -74,7 +74,7 @@ def make_plan(
                 attempts=specs,
                 stop_at="all" if compared else task.stop_at or stop_at,
                 compared=bool(compared),
-                image=image_of(task, task_id, image, task_file.parent),
+                image=image_of(task, image, task_file.parent),
                 bring_back=isolated != asked and not compared,
             )
         )
