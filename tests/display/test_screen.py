@@ -48,6 +48,20 @@ def test_a_run_that_sleeps_says_until_when(story: Callable[..., Any], noon: floa
     assert "asleep until 14:30 (2:30:00): the quota of h is used up" in rows
 
 
+def test_where_a_task_of_a_cluster_is(story: Callable[..., Any], noon: float) -> None:
+    run = story(["a", "b"], cluster="10.0.0.1:6379")
+    for name, place in (("a", "waiting for a node"), ("b", "node 10.0.0.4")):
+        run.start(name, 1)
+        run.at(2, e.TaskPlaced(task_id=name, place=place))
+    run.at(3, e.ToolCalled(task_id="b", call_id="c", tool="bash", summary="sleep 100"))
+    rows = text_of(screen(run.state, noon + 5, 80, 24))
+    assert rows[2] == "coder m-coder · evaluator m-judge · cluster 10.0.0.1:6379"
+    assert [row.partition("$0.00 ")[2] for row in rows if "coding" in row] == [
+        "0:04 waiting for a node",
+        "0:04 bash 0:02",
+    ]
+
+
 def test_the_whole_screen(story: Callable[..., Any], noon: float) -> None:
     run = story(["parser", "整理数据", "csv", "primes"], rehearsal=True, warnings=["no sandbox", "old tmux"])
     run.start("parser", 1)

@@ -60,11 +60,11 @@ def _header(state: RunState, now: float, columns: int) -> list[Row]:
     if info is None:
         return []
     mode = f"parallel {info.max_concurrent}" if info.mode == "parallel" else info.mode
+    first = f"run {info.run_id} · {mode} · sandbox {info.sandbox}"
     where = f" · cluster {info.cluster}" if info.cluster else ""
-    first = f"run {info.run_id} · {mode} · sandbox {info.sandbox}{where}"
     rows: list[Row] = [
         [("agentbatch ", "bold"), (clip(first, columns - 11), "")],
-        [(clip(f"coder {info.worker} · evaluator {info.evaluator_model}", columns), "dim")],
+        [(clip(f"coder {info.worker} · evaluator {info.evaluator_model}{where}", columns), "dim")],
     ]
     if info.rehearsal:
         rows.append([(f" {clip_words(REHEARSAL, columns - 2)} ", "bold black on yellow")])
@@ -157,7 +157,9 @@ def _cells(task: TaskState, now: float) -> tuple[str, str, str, str, str, str, s
         usage.shown(usage.total, narrow=True) if started else "",
         money(task.cost) if started else "",
         duration(task.duration(now)) if started else "",
-        clip(cause_text(task), 120) if task.finished else live_step(task.activity, now),
+        clip(cause_text(task), 120)
+        if task.finished
+        else live_step(task.activity, now) or clip(task.place, 60),
     )
 
 
