@@ -13,8 +13,10 @@ from agentbatch.cluster.seen import Difference
 from agentbatch.cluster.shapes import checked, fits
 from agentbatch.cluster.station import Station
 from agentbatch.cluster.terms import Arrival, Lease, Posting, Walls
-from agentbatch.cluster.travel.manifest import UNSENT, Entry
+from agentbatch.cluster.travel.local_side import LocalSide
+from agentbatch.cluster.travel.manifest import MAX_BYTES, UNSENT, Entry
 from agentbatch.cluster.travel.plan import plan
+from agentbatch.cluster.travel.wire import ServedSide
 from agentbatch.cluster.wire import Unreadable, pack, unpack
 from agentbatch.cluster.workspace import ClusterWorkspace
 from agentbatch.errors import UserError
@@ -165,6 +167,41 @@ async def test_a_snapshot_that_differs_from_what_came_home_is_not_judged(tmp_pat
     (tmp_path / "home/a.txt").write_text("what is KEPT")
     for since in (None, first, forged):
         assert (await workspace.snapshot(since)).files["a.txt"].text == "what is KEPT"
+
+
+async def test_checks_see_what_is_kept_where_something_could_not_come_home(tmp_path: Path) -> None:
+    """A file that is too large to travel stays as it was at home, and so it is on the node before anything is tried."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "node").mkdir()
+    (tmp_path / "home/a.txt").write_text("as it was")
+    inner = local_workspace(tmp_path / "home", tmp_path / "outputs")
+    side = ServedSide(LocalSide(tmp_path / "node", tmp_path / "contents"))
+
+    async def snapshot(*given: Any) -> tuple[Any]:
+        return (Difference(1, "nothing", {}, [], Snapshot({}), True),)
+
+    async def call(*given: Any) -> tuple[Any]:
+        with open(tmp_path / "node/a.txt", "wb") as file:
+            file.truncate(MAX_BYTES + 1)
+        (tmp_path / "node/b.txt").write_text("new")
+        return (ToolResult("done", changed=True),)
+
+    def member(name: str) -> Callable[..., Any]:
+        async def ask(*given: Any) -> tuple[Any]:
+            return (await getattr(side, name)(*given),)
+
+        return ask
+
+    members = {name: member(name) for name in ("scan", "missing", "give", "take", "place")}
+    there = station(Node(snapshot=snapshot, call=call, **members))
+    await there.arrive()
+    there.home, there.info = MovedHome(tmp_path / "home", tmp_path / "store", [], [], lambda _: None), INFO
+    await there.home.away(there.side)
+    workspace = ClusterWorkspace(there, inner, Redactor([]), AwayMark(tmp_path / "away"))
+    await workspace.call("bash", "{}")
+    seen = await workspace.snapshot()
+    assert {path: one.text for path, one in seen.files.items()} == {"a.txt": "as it was", "b.txt": "new"}
+    assert (tmp_path / "node/a.txt").read_text() == "as it was"
 
 
 async def test_what_cannot_come_home_is_told(tmp_path: Path) -> None:

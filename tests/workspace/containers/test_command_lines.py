@@ -15,10 +15,11 @@ from agentbatch.workspace.containers.command_lines import (
     run_arguments,
     variables_file,
 )
-from agentbatch.workspace.containers.engine import Engine, read_info
+from agentbatch.workspace.containers.engine import Engine, client_environment, read_info
 from agentbatch.workspace.containers.images import Wanted, have_images
 from agentbatch.workspace.containers.mounts import Bind
 from agentbatch.workspace.workspace import Image, Limits
+from tests.support.keys import KEY
 
 PODMAN = Engine("podman", Path("/usr/bin/podman"), "0:0", kept=("CHOWN",))
 DOCKER = Engine("docker", Path("/usr/bin/docker"), "1000:1000")
@@ -227,3 +228,8 @@ def test_builds_of_podman_that_would_reach_this_machine(
 def test_podman_says_its_version() -> None:
     info = {"host": {"security": {"rootless": False}}, "version": {"Version": "5.2.5-rc1"}}
     assert read_info(PODMAN, info, (0, 0)).version == (5, 2, 5)
+
+
+def test_no_key_is_in_the_variables_of_an_engine_s_client() -> None:
+    environ = {"PATH": "/bin", "CODER_API_KEY": KEY, "ALSO": f"x{KEY}", "DOCKER_HOST": "unix:///d"}
+    assert client_environment(environ) == {"PATH": "/bin", "DOCKER_HOST": "unix:///d"}

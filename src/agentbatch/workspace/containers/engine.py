@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from agentbatch.config import secret_variables
 from agentbatch.errors import UserError
+from agentbatch.redaction import MIN_SECRET
 from agentbatch.text import clip
 from agentbatch.workspace.shell.marks import sweep
 
@@ -112,9 +114,20 @@ def find_engine(asked: EngineName | None, environ: Mapping[str, str], user: tupl
     raise UserError(f"{what}: {' and '.join(problems)}. {REMEDY}")
 
 
+def client_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Of `environ` what holds no key: a client of an engine passes on what it is set up to, and needs none."""
+    names = secret_variables()
+    keys = [environ[name] for name in names if len(environ.get(name, "")) >= MIN_SECRET]
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in names and not any(key in value for key in keys)
+    }
+
+
 def _asked(name: EngineName, binary: Path, environ: Mapping[str, str], user: tuple[int, int]) -> Engine:
     """Raises OSError, ValueError."""
-    engine = Engine(name, binary, "0:0", env=environ)
+    engine = Engine(name, binary, "0:0", env=client_environment(environ))
     form = "json" if name == "podman" else "{{json .}}"
     answer = engine.ask("info", "--format", form, timeout=INFO_TIMEOUT)
     if answer.exit_code != 0:
