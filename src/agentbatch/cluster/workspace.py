@@ -72,13 +72,15 @@ class ClusterWorkspace(Far):
         self._away = away
         self._told = LEFT_AWAY if away.left else ""
         """What the coder has to know, with its next answer."""
+        self._whole = True
+        """All that there was could be brought home."""
         self._seen: Snapshot | None = None
         """The directory at home, when it was looked at last."""
         self._changed = 0
         """Calls and commands since the directory was brought home: it may be otherwise on the node."""
         self._lost: Lost | None = None
         """Its machine is lost, and there is no other yet."""
-        self._bringing: asyncio.Task[bool] | None = None
+        self._bringing: asyncio.Task[None] | None = None
         self._brought, self._took = 0.0, 0.0
         """When it was brought home after a call last (time.monotonic), and how long that took."""
 
@@ -124,8 +126,11 @@ class ClusterWorkspace(Far):
         seen = first or since or Snapshot({})
         kept = {path: seen.files[path] for path in self._kept_out if path in seen.files}
         try:
-            if self._changed and not self._is_lost() and not await self._back():
+            if self._changed and not self._is_lost():
+                await self._back()
+            if not self._whole and not self._is_lost():
                 await self._home.away(self.station.side)  # checks see what is kept
+                self._whole = True
             if not self._is_lost():
                 home = await self._look_at_home() if self._home.is_apart else None
                 return await self.look(MAIN, since, first, kept, home)
@@ -200,14 +205,12 @@ class ClusterWorkspace(Far):
             except Lost as error:
                 self._lose(error)
 
-    async def _back(self) -> bool:
-        """As `Home.back`."""
+    async def _back(self) -> None:
         begun = time.monotonic()
-        whole = await self._home.back(self.station.side)
+        self._whole = await self._home.back(self.station.side)
         self._is_home()
         self._brought = time.monotonic()
         self._took = self._brought - begun
-        return whole
 
     def _begin_step(self) -> int:
         """How many there were since the directory was brought home."""
