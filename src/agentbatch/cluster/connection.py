@@ -171,7 +171,11 @@ class Connection:
             for name, value in self._environ.items()
             if name in PASSED or (name.startswith("RAY_") and name != "RAY_ADDRESS")
         }
-        return {**chosen, "RAY_USAGE_STATS_ENABLED": "0"}
+        return {
+            "RAY_raylet_start_wait_time_s": str(int(STARTED_WITHIN)),
+            **chosen,
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }
 
     def _read_errors(self, process: "subprocess.Popen[bytes]") -> None:
         assert process.stderr is not None

@@ -2,6 +2,8 @@
 
 import errno
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Protocol
 
 from agentbatch.cluster.far import Far
@@ -19,6 +21,7 @@ from agentbatch.workspace.workspace import (
     Protected,
     Snapshot,
     ToolResult,
+    WorkspaceInfo,
 )
 
 
@@ -27,22 +30,34 @@ class Forked(Protocol):
 
     station: Station
     redact: Redactor
+    forks: int
+    """That are open."""
 
     async def replaced(self, error: Lost) -> None:
         """The machine was found lost: take another."""
+        ...
+
+    async def fork_closed(self) -> None:
+        """One has ended."""
         ...
 
 
 class ClusterFork(Far):
     """See `Workspace` for the protocol. When its machine is lost, it is made again by doing the same elsewhere."""
 
-    def __init__(self, of: Forked, number: int) -> None:
+    def __init__(self, of: Forked, told: tuple[int, WorkspaceInfo]) -> None:
         super().__init__(of.station, of.redact)
         self._of = of
-        self._number = number
+        self._open = True
+        of.forks += 1
+        self._number, self._info = checked(int, told[0]), checked(WorkspaceInfo, told[1])
         self._generation = of.station.generation
         self._done: list[tuple[str, tuple[Any, ...]]] = []
         """What was asked for so far and may have changed it."""
+
+    @property
+    def info(self) -> WorkspaceInfo:
+        return replace(self._info, place=self.station.place)
 
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
         return self.masked(checked(ToolResult, await self._do("call", tool, arguments)))
@@ -73,15 +88,18 @@ class ClusterFork(Far):
         await self._do("restore_checkpoint", checkpoint)
 
     async def fork(self) -> "ClusterFork":
-        return ClusterFork(self._of, checked(int, await self._do("fork")))
+        return ClusterFork(self._of, checked(tuple, await self._do("fork")))
 
     async def close(self) -> tuple[str, ...]:
-        if self._generation != self.station.generation:
-            return ()
-        try:
-            return checked(tuple[str, ...], await self.station.ask(self._number, "close"))
-        except Lost:
-            return ()
+        problems: tuple[str, ...] = ()
+        if self._open:
+            self._open = False
+            self._of.forks -= 1
+            if self._generation == self.station.generation:
+                with suppress(Lost):
+                    problems = tuple(await self.station.ask(self._number, "close"))
+            await self._of.fork_closed()
+        return problems
 
     async def _do(self, member: str, *given: Any) -> Any:
         while True:
@@ -101,7 +119,7 @@ class ClusterFork(Far):
         self.known.forget()
         self._generation = self.station.generation
         try:
-            self._number = checked(int, await self.station.ask(MAIN, "fork"))
+            self._number, self._info = checked(tuple, await self.station.ask(MAIN, "fork"))
             for member, given in self._done:
                 await self.station.ask(self._number, member, *given)
         except Lost as again:

@@ -214,7 +214,8 @@ class Hands:
             case LocalWorkspace() if member == "open":
                 return await self._open(thing, *_as(Program, given))
             case LocalWorkspace() if member == "fork":
-                return self._add(await thing.fork())
+                fork = await thing.fork()
+                return self._add(fork), fork.info
             case LocalWorkspace() if member == "snapshot":
                 return await self._seen.setdefault(target, Seen()).look(thing, *given)
             case ServedBundle() if member == "check_out":

@@ -13,7 +13,7 @@ from agentbatch.cluster.far import Far
 from agentbatch.cluster.fork import ClusterFork
 from agentbatch.cluster.hands import MAIN
 from agentbatch.cluster.home import AwayMark, Home
-from agentbatch.cluster.losses import Lost
+from agentbatch.cluster.losses import HeadLost, Lost
 from agentbatch.cluster.process import ClusterProcess
 from agentbatch.cluster.shapes import checked
 from agentbatch.cluster.station import Station
@@ -29,6 +29,7 @@ from agentbatch.workspace.workspace import (
     Snapshot,
     ToolResult,
     Workspace,
+    WorkspaceInfo,
 )
 
 INTERRUPTED = (
@@ -64,8 +65,11 @@ class ClusterWorkspace(Far):
         redact: Redactor,
         away: AwayMark,
         kept_out: Collection[str] = (),
+        *,
+        at_work: bool = True,
     ) -> None:
-        """`inner`: of the same directory at home. `kept_out`: files of it, relative, that no node gets."""
+        """`inner`: of the same directory at home. `kept_out`: files of it, relative, that no node gets. `at_work`: as
+        in Order; else it has a machine only while it has a fork, so that who looks at several holds one at a time."""
         super().__init__(station, redact)
         self._inner = inner
         self._kept_out = frozenset(kept_out)
@@ -78,11 +82,17 @@ class ClusterWorkspace(Far):
         """The directory at home, when it was looked at last."""
         self._changed = 0
         """Calls and commands since the directory was brought home: it may be otherwise on the node."""
-        self._lost: Lost | None = None
+        self._at_work = at_work
+        self.forks = 0
+        self._lost: Lost | None = None if at_work else HeadLost("it has no machine yet")
         """Its machine is lost, and there is no other yet."""
         self._bringing: asyncio.Task[None] | None = None
         self._brought, self._took = 0.0, 0.0
         """When it was brought home after a call last (time.monotonic), and how long that took."""
+
+    @property
+    def info(self) -> WorkspaceInfo:
+        return self.station.info or self._inner.info
 
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
         await self._settle()
@@ -167,7 +177,7 @@ class ClusterWorkspace(Far):
         await self._settle()
 
         async def make() -> ClusterFork:
-            return ClusterFork(self, checked(int, await self.station.ask(MAIN, "fork")))
+            return ClusterFork(self, checked(tuple, await self.station.ask(MAIN, "fork")))
 
         return await self._again(make)
 
@@ -189,6 +199,11 @@ class ClusterWorkspace(Far):
         """A fork has found the machine lost."""
         self._lose(error)
         await self._replace(error)
+
+    async def fork_closed(self) -> None:
+        if not self._at_work and not self.forks and not self._changed and self._lost is None:
+            await self.station.leave()
+            self._lost = HeadLost("it has no machine now")
 
     async def _come_home(self) -> None:
         await self._meanwhile()

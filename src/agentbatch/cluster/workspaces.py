@@ -150,11 +150,13 @@ class ClusterTaskWorkspace:
         if not terms.shared:
             kept_out, guarded = await asyncio.to_thread(self._look, root)
             home = MovedHome(root, terms.store / STORE, kept_out, guarded, told)
-        await station.settle(home)
+        station.home = home
+        if order.at_work:
+            await station.settle(home)
         run.warn(order.task_id)
         names = [path.relative_to(root).as_posix() for path in kept_out if path.is_relative_to(root)]
         away = AwayMark(terms.store / AWAY / order.task_id)
-        self._workspace = ClusterWorkspace(station, inner, run.redact, away, names)
+        self._workspace = ClusterWorkspace(station, inner, run.redact, away, names, at_work=order.at_work)
         return self._workspace
 
     def _show(self, task_id: str, place: str) -> None:

@@ -365,6 +365,8 @@ class Order:
     """An earlier attempt may have been killed: remove the files that it was writing and had not finished."""
     apply: bool = False
     """Changes made in a copy are brought back into the task's directory when it is completed."""
+    at_work: bool = True
+    """False: nobody works in it any more. It is looked at, tried in forks, and left."""
     limits: Limits = Limits()
     image: Image | None = None
     """None: no container."""

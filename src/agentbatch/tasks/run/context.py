@@ -29,7 +29,7 @@ class RunContext:
     apply: bool = False
     """What a completed task changed in its copy is brought back into its directory."""
 
-    def make_workspace(self, planned: PlannedTask, *, resume: bool) -> TaskWorkspace:
+    def make_workspace(self, planned: PlannedTask, *, resume: bool, at_work: bool = True) -> TaskWorkspace:
         """`resume`: where an earlier session of the run left the task."""
         return self.workspaces.make(
             Order(
@@ -42,6 +42,7 @@ class RunContext:
                 resume=resume,
                 repair=resume or self.store.state.by_id[planned.id].reruns > 0,
                 apply=self.apply or planned.bring_back,
+                at_work=at_work,
                 limits=planned.limits,
                 image=planned.image,
             )

@@ -213,7 +213,7 @@ class Choosing:
         with reading(store.folder.database) as connection:
             histories = load_histories(connection, states)
         for one, state in zip(self._attempts, states, strict=True):
-            place = self._context.make_workspace(one, resume=True)
+            place = self._context.make_workspace(one, resume=True, at_work=False)
             found.append(_Attempt(one, state, place, histories[one.id]))
             if state.begun:
                 await self._look(found[-1])
