@@ -61,6 +61,10 @@ async def test_where_there_is_no_cluster_it_is_said() -> None:
         ("ray.exceptions.AuthenticationError: Invalid authentication token\n", "wants a token"),
         ("ConnectionError: Ray is trying to start at 10.0.0.1:6379\n", "there is no Ray at 10.0.0.1:6379"),
         ("", "there is no Ray at 10.0.0.1:6379: it does not answer"),
+        (
+            "it cannot be installed: no virtualenv\n",
+            "and Ray cannot bring it: no virtualenv. Install agentbatch for",
+        ),
     ],
 )
 def test_why_a_cluster_cannot_be_had_is_a_sentence(printed: str, said: str) -> None:

@@ -18,6 +18,12 @@ from agentbatch.errors import UserError
         ("The actor is dead because its owner has died. Owner Id: 01", "the engine's connection ended"),
         ("The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR", "its process ended"),
         ("Task was killed due to the node running low on memory.", "its memory was used up"),
+        (
+            "The actor is dead because its worker process has died. Worker exit detail: error code 2. There are "
+            "some potential root causes. (1) The process is killed by SIGKILL by OOM killer due to high memory usage.",
+            "its process ended",
+        ),
+        ("a\n  builtins.RuntimeError: Please install virtualenv", "Please install virtualenv"),
         ("The actor is dead because it was killed by `ray.kill`.", "it was ended from elsewhere"),
         ("The actor never ran - it was cancelled before it started running.", "it was gone before it began"),
         ("something\n\n  else.  ", "else"),

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any
 
 from agentbatch.cluster.frames import read_frame, write_frame
-from agentbatch.cluster.losses import HeadLost, Lost
+from agentbatch.cluster.losses import CLASS, UNINSTALLED, HeadLost, Lost
 from agentbatch.cluster.wire import Unreadable, pack, unpack
 from agentbatch.errors import UserError
 from agentbatch.text import clip
@@ -245,7 +245,7 @@ class Connection:
 def refusal(address: str, printed: str) -> str:
     """Why there is no cluster at the address (empty: a Ray of our own), by what Ray has printed. Pure."""
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
-    last = lines[-1] if lines else "it does not answer"
+    last = CLASS.sub("", lines[-1]) if lines else "it does not answer"
     where = address or "a Ray of its own on this machine"
     if "Version mismatch" in printed:
         versions = [line for line in lines if line.startswith(("Ray:", "Python:"))]
@@ -257,6 +257,12 @@ def refusal(address: str, printed: str) -> str:
         return (
             f"--cluster: {where} wants a token that is not the one here: put the cluster's into ~/.ray/auth_token, or "
             "its path into RAY_AUTH_TOKEN_PATH, and set RAY_AUTH_MODE=token."
+        )
+    if UNINSTALLED in last:
+        return (
+            f"--cluster: the machines of {where} lack pydantic, python-dotenv or this agentbatch, and Ray cannot bring "
+            f"it: {last.partition(UNINSTALLED)[2]}. Install agentbatch for the Python that runs Ray there; Ray itself "
+            "installs what is missing where it is `ray[default]` and the machines reach PyPI."
         )
     return (
         f"--cluster: {f'there is no Ray at {where}' if address else f'{where} could not be started'}: {last}"

@@ -30,7 +30,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 import agentbatch
 from agentbatch.cluster.frames import MAX_FRAME, read_frame, write_frame
 from agentbatch.cluster.hands import Hands
-from agentbatch.cluster.losses import in_words
+from agentbatch.cluster.losses import UNINSTALLED, in_words
 from agentbatch.cluster.node_report import clear_node, look_at_node
 from agentbatch.cluster.wire import pack, unpack
 
@@ -44,6 +44,8 @@ PATIENCE = 25.0
 """Seconds for the end of a lease."""
 NODE_PATIENCE = 120.0
 """Seconds for a node to say how it is; it may have to install something first."""
+INSTALLED_WITHIN = 60.0
+"""Seconds for a machine to install what it lacks, before the run begins without having seen it."""
 AT_ONCE = 1000
 """Questions to one actor."""
 MAX_ANSWER = MAX_FRAME // 2
@@ -63,6 +65,8 @@ def main() -> None:
     if wanting:  # packages are sent along with a job alone, from its beginning
         ray.shutdown()
         _connect(address, namespace, wanting)
+        if problem := asyncio.run(_uninstalled()):
+            sys.exit(f"{UNINSTALLED}{problem}")
     asyncio.run(Driver(here).serve())
     ray.shutdown()
 
@@ -271,6 +275,22 @@ async def _environment() -> dict[str, Any]:
     if wanting:
         env["pip"] = [f"{name}=={version(name)}" for name in wanting]
     return env
+
+
+async def _uninstalled() -> str:
+    """Why that cannot be brought to a machine; empty: it can, or it takes its time."""
+
+    def there() -> None:
+        pass
+
+    try:
+        tried = ray.remote(max_retries=0, num_cpus=0)(there).remote()
+        await asyncio.wait_for(_awaited(tried), INSTALLED_WITHIN)
+    except RuntimeEnvSetupError as error:
+        return in_words(error)
+    except (RayError, TimeoutError):
+        return ""
+    return ""
 
 
 async def _awaited(reference: Any) -> Any:

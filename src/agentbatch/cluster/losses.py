@@ -1,10 +1,14 @@
 """That a machine or what ran on it is lost, and why, in words for a person. Pure."""
 
+import re
+
 REASONS = {
     "its node has died": "the node is gone",
     "node was terminated": "the node is gone",
     "node has been": "the node is gone",
-    "memory": "its memory was used up",
+    "running low on memory": "its memory was used up",
+    "memory usage threshold": "its memory was used up",
+    "OutOfMemory": "its memory was used up",
     "is unavailable": "it cannot be reached",
     "owner has died": "the engine's connection ended",
     "worker process has died": "its process ended",
@@ -14,6 +18,11 @@ REASONS = {
     "RuntimeEnv": "what it needs could not be installed",
 }
 """What of Ray's own words (2.60) says it, the surest first."""
+
+UNINSTALLED = "it cannot be installed: "
+"""How the process of Ray says that machines cannot get what they lack."""
+
+CLASS = re.compile(r"^[\w.]+(Error|Exception): ")
 
 MAX_WORDS = 300
 
@@ -36,4 +45,4 @@ def in_words(error: BaseException) -> str:
         if words in text:
             return reason
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:MAX_WORDS].rstrip(".")
+    return CLASS.sub("", lines[-1] if lines else type(error).__name__)[:MAX_WORDS].rstrip(".")
