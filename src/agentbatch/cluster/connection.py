@@ -22,7 +22,7 @@ from agentbatch.text import clip
 
 MISSING = "--cluster needs Ray: pip install 'agentbatch[cluster]'."
 
-ADDRESS = re.compile(r"(ray://)?(\[[0-9a-f:]+\]|[\w.-]+):\d{1,5}", re.ASCII | re.IGNORECASE)
+ADDRESS = re.compile(r"(\[[0-9a-f:]+\]|[\w.-]+):\d{1,5}", re.ASCII | re.IGNORECASE)
 
 NAMESPACE = "agentbatch"
 """In which the actors of all our runs have names."""
@@ -278,7 +278,7 @@ def check_address(address: str) -> None:
     if address and address != "auto" and not ADDRESS.fullmatch(address):
         raise UserError(
             f"--cluster: {clip(repr(address), 200)} is no address of a cluster: it is auto, or HOST:PORT of its head, "
-            "such as 10.0.0.1:6379."
+            "such as 10.0.0.1:6379 (Ray's own client, ray://, is not supported)."
         )
 
 

@@ -41,7 +41,7 @@ def test_where_commands_run_is_told_before(tmp_path: Path) -> None:
     podman.chmod(0o755)
     environ = {**KEYS, "PATH": f"{podman.parent}:/usr/bin:/bin"}
     with pytest.raises(
-        UserError, match=r"^Task own: its workdir is a place in a container, and it has no image\."
+        UserError, match=r"^A workdir is a place in a container, and no image is named for own\."
     ):
         prepared(tmp_path, {"id": "own", "workdir": "/testbed"}, environ=environ)
     found = prepared(tmp_path, {"image": "python:3.12"}, {}, environ=environ)
@@ -50,6 +50,23 @@ def test_where_commands_run_is_told_before(tmp_path: Path) -> None:
         *render_dry_run(found.dry_run())
     }
     assert prepared(tmp_path, environ=environ, image="a:1").sandbox_name == "podman"
+
+
+@pytest.mark.parametrize(
+    ("task", "flags", "told"),
+    [
+        ({}, {"cluster": "10.0.0.1:1", "sandbox": "podman"}, "no task has an image of its own yet: --sandbox podman."),
+        ({"id": "own", "image": "a:1"}, {"cluster": "auto"}, "no task has an image of its own yet: own."),
+        ({"id": "own", "resources": {"gpu": 1}}, {}, "resources are those of a cluster, and --cluster is missing:"),
+        ({}, {"cluster_shared": "1"}, "--cluster-shared says what the machines of a cluster have, and --cluster is"),
+    ],
+)  # fmt: skip
+def test_what_has_no_place_on_a_cluster_or_without_one(
+    tmp_path: Path, task: dict[str, Any], flags: dict[str, str], told: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        prepared(tmp_path, task, environ=KEYS, **flags)
+    assert told in str(raised.value)
 
 
 def test_the_least_cost_is_that_of_the_first_two_calls_of_each_task(tmp_path: Path) -> None:

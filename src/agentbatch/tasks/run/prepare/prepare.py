@@ -29,6 +29,7 @@ from agentbatch.tasks.spec.selection import Selection
 from agentbatch.tasks.spec.task_file import load_tasks
 from agentbatch.text import counted, list_names
 from agentbatch.workspace.preparation import (
+    ENGINES,
     Checked,
     check_directories,
     check_worktrees,
@@ -95,6 +96,13 @@ def prepare(
     coders = choose_coders(plan, kinds, settings, ours["PATH"], resume)
     if settings.judge == "none":
         _check_verified(plan)
+    _check_cluster(plan, settings)
+    lost = [task.id for task in plan.tasks if task.image is None and task.task.workdir]
+    if lost:
+        raise UserError(
+            f"A workdir is a place in a container, and no image is named for {list_names(lost)}. Give each an `image` "
+            "or a `dockerfile`, or all of them an image with --image."
+        )
     images = [(task.id, task.root, task.image) for task in plan.tasks]
     keyless = {name: value for name, value in ours.items() if name not in secret_variables()}
     sandbox, engine = choose_place(settings.sandbox, images, task_file.resolve().parent, keyless)
@@ -132,7 +140,10 @@ def prepare(
     )
     if settings.no_network and prepared.sandbox.name == "none":
         raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
-    _check_cluster(plan, settings, environ)
+    if settings.cluster is not None and not settings.dry_run:
+        from agentbatch.cluster.connection import check_cluster
+
+        check_cluster(settings.cluster, environ)
     if settings.local is not None:
         from agentbatch.tasks.run.prepare.local import plan_local
 
@@ -148,8 +159,8 @@ def prepare(
     return prepared
 
 
-def _check_cluster(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> None:
-    """Whether the cluster that was asked for is there; what of the tasks needs one, or can have none."""
+def _check_cluster(plan: Plan, settings: Settings) -> None:
+    """What of the tasks needs a cluster, or can have none."""
     if settings.cluster is None:
         if settings.cluster_shared:
             raise UserError(
@@ -162,15 +173,12 @@ def _check_cluster(plan: Plan, settings: Settings, environ: Mapping[str, str]) -
             )
         return
     inside = [task.id for task in plan.tasks if task.image is not None]
-    if inside:
+    if inside or settings.sandbox in ENGINES:
+        what = list_names(inside) or f"--sandbox {settings.sandbox}"
         raise UserError(
-            f"On a cluster no task has an image of its own yet: {list_names(inside)}. Give the machines that image (on "
+            f"On a cluster no task has an image of its own yet: {what}. Give the machines that image (on "
             "Kubernetes the pods'), or run without --cluster."
         )
-    if not settings.dry_run:
-        from agentbatch.cluster.connection import check_cluster
-
-        check_cluster(settings.cluster, environ)
 
 
 def _check_compared(plan: Plan, settings: Settings) -> None:
