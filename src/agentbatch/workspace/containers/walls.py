@@ -1,7 +1,6 @@
 """The walls of tasks that work in containers."""
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +13,7 @@ from agentbatch.workspace.containers.filling import fill
 from agentbatch.workspace.containers.images import Had
 from agentbatch.workspace.containers.mounts import Bind, Folders, plan_binds
 from agentbatch.workspace.sandbox.mounts import out_of_reach
-from agentbatch.workspace.sandbox.sandbox import check_hidden
+from agentbatch.workspace.sandbox.sandbox import check_hidden, known_now
 from agentbatch.workspace.workspace import Image, Limits
 
 AT_ONCE = 4
@@ -40,7 +39,7 @@ class ContainerWalls:
         self.directory = directory
         self.outside = Path("/")
         self.out_of_reach = tuple(out_of_reach)
-        self._there = tuple(place for place in out_of_reach if os.path.lexists(place))
+        self._there = known_now(out_of_reach)
 
     def check(self) -> None:
         check_hidden(self._there)

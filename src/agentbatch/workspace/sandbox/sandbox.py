@@ -91,13 +91,32 @@ class Walls(Protocol):
         ...
 
 
-def check_hidden(there: Sequence[Path]) -> None:
-    """For `Walls.check`. `there`: what is hidden, and existed when the task began. Raises UserError."""
-    gone = next((place for place in there if not os.path.lexists(place)), None)
+Known = tuple[tuple[Path, tuple[int, int]], ...]
+"""Places, and what lay there by its number on the disk."""
+
+
+def known_now(places: Sequence[Path]) -> Known:
+    """Those that there are."""
+    return tuple((place, number) for place in places if (number := _number(place)) is not None)
+
+
+def _number(place: Path) -> tuple[int, int] | None:
+    try:
+        status = os.lstat(place)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def check_hidden(there: Known) -> None:
+    """For `Walls.check`. `there`: what is hidden, as it was when the task began. Another in its place counts, too: in a
+    user namespace of its own a command can rename what is covered, and by its new name it would be seen. Raises
+    UserError."""
+    gone = next((place for place, number in there if _number(place) != number), None)
     if gone is not None:
         raise UserError(
-            f"{gone} was hidden from the task and is not there any more: it was renamed or removed while the task "
-            "worked, and nothing more is run."
+            f"{gone} was hidden from the task and is not there any more: it was renamed, replaced or removed while the "
+            "task worked, and nothing more is run."
         )
 
 
@@ -112,7 +131,7 @@ class Sandbox:
     network: bool = True
     out_of_reach: tuple[Path, ...] = ()
     """What stays hidden inside `root`. Without bubblewrap only the file tools respect it."""
-    there: tuple[Path, ...] = ()
+    there: Known = ()
     """Those of them that existed when the task began."""
     limits: TaskLimits | None = None
     """What all that runs in it may take together; closed by whoever gave it."""
@@ -227,7 +246,7 @@ def build_sandbox(
     """
     home = home.resolve()
     hidden = out_of_reach(root, home, hidden_dirs, hidden_files)
-    there = tuple(place for place in hidden if os.path.lexists(place))
+    there = known_now(hidden)
     if choice.name == "none":
         if not network:
             raise UserError(f"--no-network needs the sandbox. The remedy is {REMEDY}.")
