@@ -46,6 +46,26 @@ async def test_what_was_renamed_there_is_not_read_by_the_next_command(
         await shell.run("cat */keys.env", 30.0)
 
 
+@pytest.mark.slow
+async def test_a_link_in_the_place_of_a_mount_leads_nowhere(
+    build: BuildHouse, user: int | None, bubblewrap: SandboxChoice
+) -> None:
+    """Renamed in such a namespace, a folder above something read-only leaves its name to a link out of here."""
+    if user is not None:
+        pytest.skip("as we are is enough")
+    house = build()
+    (house.root / "conf").mkdir()
+    (house.root / "conf/config").write_text("")
+    (house.root / "rename.py").write_text(RENAMES)
+    sandbox = house.rules(bubblewrap).sandbox(house.root, {}, [], (), [house.root / "conf/config"])
+    shell = Shell(house.root, sandbox, {"PATH": "/usr/bin:/bin"}, house.folder / "outputs")
+    await shell.run("/usr/bin/python3 rename.py; ln -s ../../../../proof conf", 30.0)
+    (house.proof / "config").write_text("")
+    with pytest.raises(UserError, match="became a link"):
+        await shell.run("touch conf/owned", 30.0)
+    assert house.proofs() == ["config"]
+
+
 def test_another_in_the_place_of_what_is_hidden_ends_the_task(tmp_path: Path) -> None:
     hidden = [tmp_path / ".env", tmp_path / "not-there"]
     hidden[0].write_text("a")

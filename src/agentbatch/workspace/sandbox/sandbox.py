@@ -146,6 +146,15 @@ class Sandbox:
 
     def check(self) -> None:
         check_hidden(self.there)
+        for mount in self.mounts:
+            place = mount.place
+            if (
+                place != self.root
+                and place.is_relative_to(self.root)
+                and os.path.realpath(place) != str(place)
+            ):
+                # bwrap would follow it, and make writable what it leads to.
+                raise UserError(f"{place} became a link while the task worked; nothing more is run there.")
 
     async def enter(self) -> None:
         """They are made by each command line."""
