@@ -16,6 +16,7 @@ from agentbatch.workspace.local_workspace import LocalWorkspace
 from agentbatch.workspace.programs import programs
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
 from tests.support.programs import DAEMON, alive, everything, python, wait_until_gone
+from tests.support.waiting import until, wait_until
 from tests.support.workspaces import local_workspace, local_workspaces
 from tests.workspace.programs.conftest import MakeWorkspace
 
@@ -39,7 +40,7 @@ async def test_it_ends_by_itself(workspace: LocalWorkspace, word: str) -> None:
 async def test_it_is_stopped(workspace: LocalWorkspace, word: str) -> None:
     process = await workspace.open(python(STAYS, word))
     assert await process.read() == b"begun\n"
-    assert len(alive(word)) >= 2
+    await until(lambda: len(alive(word)) >= 2)  # who is becoming another program shows no words
     reading = asyncio.ensure_future(process.read())
     await asyncio.sleep(0)
     await process.stop()
@@ -197,7 +198,7 @@ def killed_engine(choice: SandboxChoice, tasks: Path, root: Path, word: str) -> 
     ) as engine:
         assert engine.stdout is not None
         assert engine.stdout.readline() == b"begun\n"
-        assert len(alive(word)) >= 2
+        wait_until(lambda: len(alive(word)) >= 2)
         engine.send_signal(signal.SIGKILL)
 
 
