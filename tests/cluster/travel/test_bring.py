@@ -146,7 +146,8 @@ async def main(folder):
     for name in ("file", "folder"):
         os.chmod(folder / "node" / name, 0)
     back = await bring(node, home, common)
-    print(back.problems, *sorted((path, entry.digest[:6], oct(entry.mode)) for path, entry in back.manifest.items()))
+    print(*(problem.partition(":")[0] for problem in back.problems))
+    print(*sorted((path, entry.digest[:6], oct(entry.mode)) for path, entry in back.manifest.items()))
 
 os.setgroups([])
 os.setgid(65534)
@@ -167,6 +168,9 @@ def test_what_cannot_be_read_stays_as_it_was() -> None:
         subprocess.run(["chown", "-R", "65534:65534", place], check=True)
         words = [sys.executable, "-c", UNREAD, place]
         done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
-        assert done.stdout == "() ('file', 'unsent', '0o0') ('folder', 'unsent', '0o0')\n"
+        assert done.stdout.splitlines() == [
+            "file cannot be brought folder cannot be brought",
+            "('file', 'unsent', '0o0') ('folder', 'unsent', '0o0')",
+        ]
         assert [(folder / "home" / name).read_bytes() for name in ("file", "folder/inside")] == [b"1", b"1"]
         assert (folder / "home/file").stat().st_mode & 0o777 == 0

@@ -143,6 +143,8 @@ def _come(path: str, old: Entry | None, new: Entry, since: Manifest | None, done
         if not same_kind:
             done.folders.append(path)
         done.modes.append(path)
+        if new.digest == UNSENT and since is not None:
+            done.problems.append(f"{shown(path)} cannot be brought: it could not be read there.")
     elif new.digest == UNSENT:
         if same_kind:
             done.modes.append(path)
