@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agentbatch.config import Mode, Settings, secret_variables
+from agentbatch.config import Mode, Settings
 from agentbatch.config.loading import no_key
 from agentbatch.config.values import MAX_COMPARED
 from agentbatch.errors import UserError
@@ -104,8 +104,7 @@ def prepare(
             "or a `dockerfile`, or all of them an image with --image."
         )
     images = [(task.id, task.root, task.image) for task in plan.tasks]
-    keyless = {name: value for name, value in ours.items() if name not in secret_variables()}
-    sandbox, engine = choose_place(settings.sandbox, images, task_file.resolve().parent, keyless)
+    sandbox, engine = choose_place(settings.sandbox, images, task_file.resolve().parent, ours)
     prepared = PreparedRun(
         settings=settings,
         folder=folder,
