@@ -83,6 +83,7 @@ LATE: dict[tuple[str, str], str] = {
     ("tasks/run/endpoints.py", "agentbatch.rehearsal.library"): REHEARSAL,
     ("tasks/run/endpoints.py", "agentbatch.rehearsal.server"): REHEARSAL,
     ("tasks/run/assemble.py", "agentbatch.cluster.connection"): CLUSTER,
+    ("tasks/run/assemble.py", "agentbatch.cluster.station"): CLUSTER,
     ("tasks/run/assemble.py", "agentbatch.cluster.terms"): CLUSTER,
     ("tasks/run/assemble.py", "agentbatch.cluster.workspaces"): CLUSTER,
     ("tasks/run/prepare/prepare.py", "agentbatch.cluster.connection"): CLUSTER,

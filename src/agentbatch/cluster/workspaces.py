@@ -13,7 +13,7 @@ from agentbatch.cluster.connection import Connection
 from agentbatch.cluster.home import AwayMark, Home, MovedHome, SharedHome
 from agentbatch.cluster.losses import Lost
 from agentbatch.cluster.repositories import Repositories
-from agentbatch.cluster.station import WAITING, Station
+from agentbatch.cluster.station import Station
 from agentbatch.cluster.terms import Lease, Posting, Walls
 from agentbatch.cluster.workspace import ClusterWorkspace
 from agentbatch.errors import UserError
@@ -79,8 +79,6 @@ class ClusterWorkspaces:
         self.redact = redact
         self.show = show
         self.tell = tell
-        self.on_wait: Callable[..., None] = lambda task_id, *, waits: None
-        """Told a task's id when it begins to wait for a machine, and when it has one."""
         self._warned = False
 
     def warn(self, task_id: str) -> None:
@@ -139,7 +137,7 @@ class ClusterTaskWorkspace:
             run.connection,
             posting,
             lease,
-            partial(self._show, order.task_id),
+            partial(run.show, order.task_id),
             lambda text: run.tell(order.task_id, text),
         )
         root, told = Path(directory), partial(run.tell, order.task_id)
@@ -158,10 +156,6 @@ class ClusterTaskWorkspace:
         away = AwayMark(terms.store / AWAY / order.task_id)
         self._workspace = ClusterWorkspace(station, inner, run.redact, away, names, at_work=order.at_work)
         return self._workspace
-
-    def _show(self, task_id: str, place: str) -> None:
-        self._run.on_wait(task_id, waits=place == WAITING)
-        self._run.show(task_id, place)
 
     def _look(self, root: Path) -> tuple[list[Path], list[Path]]:
         """What of the directory no node gets, and what does not come back from one. Slow on a large one."""

@@ -242,6 +242,8 @@ class TaskPlaced(TaskEvent):
     type: Literal["task_placed"] = "task_placed"
     place: str
     """For a person: `node 10.0.0.4`, `waiting for a node`."""
+    waits: bool = False
+    """There is no such machine yet."""
 
 
 class TurnFinished(TaskEvent):

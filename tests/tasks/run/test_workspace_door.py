@@ -1,5 +1,6 @@
 """The loop does everything in a task's directory through the Workspace door, with data that can be sent anywhere."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -10,16 +11,20 @@ import pytest
 
 from agentbatch.config import load_settings
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
+from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.run_batch import RunOutcome, run_batch
-from agentbatch.workspace.workspace import Workspaces
+from agentbatch.workspace.workspace import Order, Workspaces
 from tests.support.paths import CHECKOUT
-from tests.support.sent_workspaces import ELSEWHERE, SentWorkspaces
+from tests.support.sent_workspaces import ELSEWHERE, SentTaskWorkspace, SentWorkspace, SentWorkspaces
 from tests.tasks.run.conftest import RunTasks
 from tests.tasks.run.verdicts import COMPLETE
+
+LIMIT = 20.0
+"""Seconds that a task has, where it has a limit: more than it needs on a machine under load."""
 
 
 class Sending:
@@ -65,6 +70,41 @@ async def test_the_sample_batch_with_every_call_and_answer_through_pickle(tmp_pa
     usual = await sample_batch(tmp_path / "usual", local_workspaces)
     assert usual.exit_code == 0
     assert made_by(tmp_path / "sent") == made_by(tmp_path / "usual") != {}
+
+
+class Late(SentWorkspaces):
+    """There is no place for a task yet when it asks for one, longer than its time limit."""
+
+    def __init__(self, there: Workspaces, store: Store) -> None:
+        super().__init__(there)
+        self._store = store
+
+    def make(self, order: Order) -> SentTaskWorkspace:
+        place, store = super().make(order), self._store
+        start = place.start
+
+        async def wait() -> SentWorkspace:
+            store.emit(e.TaskPlaced(task_id=order.task_id, place="waiting for a node", waits=True))
+            await asyncio.sleep(LIMIT * 1.5)
+            store.emit(e.TaskPlaced(task_id=order.task_id, place="node far away"))
+            return await start()
+
+        place.start = wait  # type: ignore[method-assign]
+        return place
+
+
+@pytest.mark.slow
+async def test_the_time_limit_of_a_task_that_waits_for_a_place_stands_still(run_tasks: RunTasks) -> None:
+    finish = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
+    write = Say(calls=[ScriptedCall(name="write_file", arguments={"path": "a.txt", "content": "new\n"})])
+    script = Script(prompt="Change it.", coder=[write, finish], evaluator=[Say(verdict=COMPLETE)])
+    task = {"id": "t", "dir": "work", "first_prompt": "Change it.", "timeout": LIMIT}
+    ran = await run_tasks(
+        [task],
+        [script],
+        open_workspaces=lambda prepared, store: Late(local_workspaces(prepared, store), store),
+    )
+    assert (ran.task.status, ran.task.place) == ("completed", "node far away")
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -12,7 +12,7 @@ from agentbatch.files import STATE_FOLDER
 from agentbatch.gateway.gateway import Gateway
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
-from agentbatch.runs.state.run_state import seconds_at_work
+from agentbatch.runs.state.run_state import RunState, seconds_at_work
 from agentbatch.runs.store.store import Store
 from agentbatch.spending.budget import RunBudget
 from agentbatch.spending.failure_limit import FailureLimit
@@ -51,11 +51,12 @@ def make_engine(
 ) -> TasksEngine:
     settings = prepared.settings
     signals = RunSignals(store.redact)
-    if not isinstance(workspaces, LocalWorkspaces):
-        from agentbatch.cluster.workspaces import ClusterWorkspaces
 
-        if isinstance(workspaces, ClusterWorkspaces):
-            workspaces.on_wait = signals.wait_for_place
+    def follow_places(event: e.Event, _: RunState) -> None:
+        if isinstance(event, e.TaskPlaced):
+            signals.wait_for_place(event.task_id, waits=event.waits)
+
+    store.listen(follow_places)
     budget = _budget(prepared, store, on_exhausted=signals.drain_for)
     parts = RunParts(
         store=store,
@@ -151,6 +152,7 @@ def cluster_workspaces(
 ) -> "ClusterWorkspaces":
     """Those on the machines of a cluster. `around`: as Connection takes it."""
     from agentbatch.cluster.connection import Connection
+    from agentbatch.cluster.station import WAITING
     from agentbatch.cluster.terms import Walls
     from agentbatch.cluster.workspaces import ClusterTerms, ClusterWorkspaces
 
@@ -176,7 +178,7 @@ def cluster_workspaces(
     )
 
     def show(task_id: str, place: str) -> None:
-        store.emit(e.TaskPlaced(task_id=task_id, place=store.redact(place)))
+        store.emit(e.TaskPlaced(task_id=task_id, place=store.redact(place), waits=place == WAITING))
 
     def tell(task_id: str | None, text: str) -> None:
         store.emit(e.Notice(task_id=task_id, text=store.redact(text)))
