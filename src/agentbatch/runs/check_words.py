@@ -16,6 +16,8 @@ KIND_WORDS: dict[e.CheckKind, str] = {
     "steady": "check for steadiness",
     "load": "loading what nothing ran",
     "look": "run by the evaluator",
+    "setup": "setup",
+    "teardown": "teardown",
 }
 """What kind one is."""
 
@@ -28,6 +30,8 @@ DOING: dict[e.CheckKind, str] = {
     "steady": "checking again",
     "load": "loading",
     "look": "looking",
+    "setup": "setting up",
+    "teardown": "tearing down",
 }
 """While one runs, where there is little room."""
 
@@ -40,6 +44,8 @@ _COUNTED: dict[e.CheckKind, str] = {
     "steady": "steadiness",
     "load": "load",
     "look": "looks",
+    "setup": "setup",
+    "teardown": "teardown",
 }
 """Before how they ended, with their number in front of it where there are several."""
 

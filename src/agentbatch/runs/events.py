@@ -27,6 +27,7 @@ Reason = Literal[
     "evaluation_failed",
     "model_error",
     "workspace_error",
+    "setup",
     "internal_error",
     "cancelled",
     "interrupted",
@@ -44,11 +45,14 @@ DecidedBy = Literal["judge", "verify", "checks", "gates"]
 """Who decided an iteration: the judge was asked; the task's own `verify` alone; another check that failed; nothing had
 been done or said."""
 
-CheckKind = Literal["verify", "sound", "example", "tests", "own", "steady", "load", "look"]
+CheckKind = Literal[
+    "verify", "sound", "example", "tests", "own", "steady", "load", "look", "setup", "teardown"
+]
 """What a check is: the task's own command; whether changed files are sound in their form; an example that stands in
 the task; tests that the project has; one that the evaluator wrote before the work began; whether the checks leave the
 work as it is; whether a changed program that nothing has run can be loaded; what the judge itself ran or read before
-its verdict."""
+its verdict. `setup` and `teardown` are none, and stand in no verdict: commands of the task's own before and after the
+work, told as checks are."""
 
 
 Purpose = Literal["code", "judge", "checks", "compact"]
@@ -429,6 +433,13 @@ class EvaluatorPrepared(TaskEvent):
     type: Literal["evaluator_prepared"] = "evaluator_prepared"
     record: dict[str, Any]
     """The evaluator's own (tasks.evaluator: Checks.record), so that a resumption need not prepare again."""
+
+
+class SetUp(TaskEvent):
+    """All of a task's `setup` is done in the place where it works; what is there now is how the work begins."""
+
+    resumes: ClassVar[bool] = True
+    type: Literal["set_up"] = "set_up"
 
 
 class CheckStarted(TaskEvent):

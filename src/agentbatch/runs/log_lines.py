@@ -51,6 +51,7 @@ _REASONS = {
     "evaluation_failed": "the evaluator gave no valid verdict",
     "model_error": "model call failed",
     "workspace_error": "the working directory could not be used",
+    "setup": "its setup failed",
     "internal_error": "internal error",
     "budget": "its budget is used up",
     "interrupted": "the run ended before it did",
@@ -135,6 +136,8 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             return [_read(event, state.by_id[event.task_id].coder)]
         case e.CheckStarted() if state.attempts_of(event.task_id):
             return ["its attempts are over: the best is chosen"]
+        case e.CheckStarted(kind="setup" | "teardown"):
+            return [f"{event.kind}: {clip(event.command, SHORT_WIDTH)}"]
         case e.HiddenVerified():
             failed = f" failed: {clip(last_said(event.tail) or event.command, SHORT_WIDTH)}"
             return [f"hidden_verify{' passed' if event.passed else failed}"]

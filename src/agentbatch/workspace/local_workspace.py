@@ -143,6 +143,8 @@ class LocalWorkspace:
         self._disk = disk
         self._contents = contents
         self._begun = begun
+        self._untouched = True
+        """Nobody has been there since it was made."""
         self._redact = redact
         self._shell = Shell(root, sandbox, env, outputs, redact, guard)
         self._guard = guard
@@ -175,21 +177,26 @@ class LocalWorkspace:
 
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
         self._check()
+        self._untouched = False
         return await dispatch(self._hands, tool, arguments, self._directory)
 
     async def run(self, command: str, timeout: float) -> CommandResult:
         self._check()
+        self._untouched = False
         return await self._shell.run(command, timeout)
 
     async def open(self, program: Program) -> LocalProcess:
         self._check()
+        self._untouched = False
         return await self._programs.open(program)
 
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
         self._check()
         begun, self._begun = self._begun, None
         if since is None and begun is not None:
-            return begun  # nobody has been there since
+            if self._untouched:
+                return begun
+            since = begun
         return await snapshot(self._root, since, self._contents)
 
     async def protect(self, patterns: Sequence[str]) -> Protected:

@@ -8,6 +8,7 @@ from agentbatch.runs.state.task_state import (
     Activity,
     ActivityKind,
     OwnSpending,
+    SetupRecord,
     TaskState,
     VerdictRecord,
     VerifyRecord,
@@ -19,6 +20,9 @@ MAX_SAID = 200
 
 MAX_FAILED = 100
 """Failed checks of one evaluation of which that is kept."""
+
+MAX_COMMANDS = 20
+"""Commands of `setup` and `teardown` that are kept."""
 
 CALLS: dict[e.Purpose, ActivityKind] = {
     "code": "generating",
@@ -86,6 +90,14 @@ def _failed(failed: dict[str, str], event: e.CheckFinished) -> dict[str, str]:
 def _with_words(check: e.CheckLine, failed: dict[str, str]) -> e.CheckLine:
     said = "" if check.passed else failed.get(f"{check.kind} {check.command}", "")
     return check.model_copy(update={"said": said}) if said else check
+
+
+def _with_command(known: tuple[SetupRecord, ...], event: e.CheckFinished) -> tuple[SetupRecord, ...]:
+    """What one that ended well has printed is not kept."""
+    record = SetupRecord.model_validate(event, from_attributes=True)
+    if event.exit_code == 0:
+        record = record.model_copy(update={"tail": ""})
+    return (*known, record)[-MAX_COMMANDS:]
 
 
 def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
@@ -176,6 +188,11 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
             }
         case e.ToolFinished() | e.EvaluatorPrepared():
             changes = {"activity": _idle(event.ts)}
+        case e.CheckStarted(kind="setup" | "teardown"):
+            doing = Activity(kind="verify", check=event.kind, detail=event.command, since=event.ts)
+            changes = {"activity": doing}
+        case e.CheckFinished(kind="setup" | "teardown"):
+            changes = {"activity": _idle(event.ts), "setup": _with_command(task.setup, event)}
         case e.CheckStarted():
             changes = {
                 "status": "evaluating",

@@ -61,6 +61,13 @@ class VerifyRecord(BaseModel):
     tail: str
 
 
+class SetupRecord(VerifyRecord):
+    """A command of a task's own before or after the work."""
+
+    kind: e.CheckKind
+    seconds: float
+
+
 class OwnSpending(BaseModel):
     """What was spent on a task itself, before it had attempts."""
 
@@ -130,6 +137,8 @@ class TaskState(BaseModel):
     error: str = ""
     verdicts: tuple[VerdictRecord, ...] = ()
     last_verify: VerifyRecord | None = None
+    setup: tuple[SetupRecord, ...] = ()
+    """The latest commands of its `setup` and `teardown`, as they ran."""
     failed: dict[str, str] = {}
     """What the failed checks of the evaluation under way printed last, by kind and command."""
     accepted_by: AcceptedBy | None = None

@@ -89,6 +89,7 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "lastEvaluation": task.last_evaluation,
         "verdicts": [record.model_dump() for record in task.verdicts],
         "verify": task.last_verify.model_dump() if task.last_verify else None,
+        "setup": [record.model_dump() for record in task.setup],
         "tampering": task.tampering,
         "changedFiles": task.changed_files,
         "branch": task.branch or None,

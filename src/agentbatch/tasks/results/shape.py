@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from agentbatch.config import BUILTIN
 from agentbatch.runs.events import AttemptChosen, AttemptStanding, FinalStatus, Reason, Role
 from agentbatch.runs.state.acceptance import AcceptedBy
-from agentbatch.runs.state.task_state import VerdictRecord, VerifyRecord
+from agentbatch.runs.state.task_state import SetupRecord, VerdictRecord, VerifyRecord
 from agentbatch.tasks.results.verdict import Verdict
 
 MAX_NUMBER = 10**15
@@ -152,6 +152,7 @@ class Result(Part):
     error: str | None = None
     verdicts: list[Annotated[VerdictRecord, AfterValidator(_judged)]] = []
     verify_: VerifyRecord | None = Field(None, alias="verify")
+    setup: list[SetupRecord] = []
     accepted_by: AcceptedBy | None = None
     changed_files: Count = 0
     branch: str | None = None

@@ -123,6 +123,7 @@ def _task(entry: Entry, task_id: str, end: float) -> TaskState:
         error=result.error or "",
         verdicts=tuple(result.verdicts),
         last_verify=result.verify_,
+        setup=tuple(result.setup),
         accepted_by=result.accepted_by,
         changed_files=result.changed_files,
         resumable=result.resumable,

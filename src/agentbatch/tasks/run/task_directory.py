@@ -10,6 +10,7 @@ from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.results.changes import write_changes
 from agentbatch.tasks.run.baseline import Baseline
 from agentbatch.tasks.run.context import RunContext
+from agentbatch.tasks.run.setup import set_up
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff.diff import changes, file_changes, render_patch
 from agentbatch.workspace.workspace import Protected, Snapshot, Workspace
@@ -64,7 +65,9 @@ class TaskDirectory:
         return found
 
     async def begin(self, context: RunContext, planned: PlannedTask) -> None:
-        """The task begins: remember the directory as it is. Raises UserError, OSError."""
+        """The task begins: set the place up, and remember the directory as it is then: what `setup` has made is no work
+        of the coder's. Raises SetupFailed, UserError, OSError."""
+        await set_up(context.store, planned, self.workspace)
         self.before = self.after = await self.workspace.snapshot()
         if planned.task.protected_paths:
             self.protected = await self.workspace.protect(planned.task.protected_paths)

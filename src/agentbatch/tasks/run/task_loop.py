@@ -28,6 +28,7 @@ from agentbatch.tasks.evaluator.evaluator import (
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.ending.task_end import DISK_FULL, TaskEnd, reported_bug
 from agentbatch.tasks.run.resume.resumed_task import ResumedTask, prepared_record, resumed_task
+from agentbatch.tasks.run.setup import SetupFailed
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import TaskWorkspace
@@ -110,7 +111,8 @@ class TaskLoop:
             if self._wall_clock is not None and self._wall_clock.expired():
                 done = Done("timeout", "wall_clock", f"The task ran out of its {planned.timeout:g} seconds.")
             else:
-                done = Done("error", "workspace_error", str(error) or type(error).__name__)
+                reason: e.Reason = "setup" if isinstance(error, SetupFailed) else "workspace_error"
+                done = Done("error", reason, str(error) or type(error).__name__)
                 resumable = getattr(error, "errno", None) in DISK_FULL
         except Exception as error:  # noqa: BLE001 - the border of a task: one broken task must not end the others
             done = reported_bug(self._context.store, planned.id, error)

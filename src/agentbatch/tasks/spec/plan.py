@@ -121,6 +121,8 @@ class PlannedTask:
             parts["context"] = task.context
         if task.coder:
             parts["coder"] = task.coder
+        if task.setup:
+            parts["setup"] = task.setup
         if task.hidden_verify:
             parts["hidden_verify"] = task.hidden_verify
         if self.image is not None:

@@ -115,6 +115,12 @@ class Task(BaseModel):
     first_prompt: str
     verify: Texts = ()
     """Shell commands that must all exit with 0 before the task can be accepted."""
+    setup: Texts = ()
+    """Shell commands that are run in its directory before its coder begins, once a place."""
+    setup_timeout: Amount = 600
+    """Seconds for each of them, and for each of `teardown`."""
+    teardown: Texts = ()
+    """Shell commands that are run there when the work has been judged, however the task ended."""
     hidden_verify: Texts = ()
     """Shell commands that say in the end whether the task is solved; no model sees them, and they accept nothing."""
     priority: int = 0
@@ -199,7 +205,7 @@ class Task(BaseModel):
             raise ValueError(f"must have at most {MAX_PROMPT:,} characters; name a file in it for the rest")
         return value
 
-    @field_validator("verify", "hidden_verify")
+    @field_validator("setup", "teardown", "verify", "hidden_verify")
     @classmethod
     def _check_verify(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if any(not command.strip() or "\0" in command for command in value):

@@ -22,7 +22,7 @@ AS_TEXT = (
 )
 """Columns of a table whose cells are taken as they stand."""
 FIELDS = (*Task.model_fields, "foreach")
-TEXT_OR_LIST = ("verify", "hidden_verify", "depends_on")
+TEXT_OR_LIST = ("setup", "teardown", "verify", "hidden_verify", "depends_on")
 """Columns whose cells are text unless they are a JSON list. In all others a cell is JSON."""
 
 

@@ -22,6 +22,7 @@ from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.ending.hidden_verify import hidden_verify
 from agentbatch.tasks.run.resume.resume_plan import may_continue
+from agentbatch.tasks.run.setup import tear_down
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.text import list_names
@@ -76,6 +77,9 @@ class TaskEnd:
             seen = await self._attempt("Its hidden_verify could not run", run)
             if seen is not None:
                 store.emit(seen)
+        if self.directory is not None and not resumable and not self.planned.attempt_of:
+            down = partial(tear_down, store, self.planned, self.directory.workspace)
+            self._notify(await self._attempt("Its teardown could not run", down) or ())
         if self.place is not None:
             leave = partial(self.place.leave, self._ending(done.status == "completed", resumable))
             left = await self._attempt("Its work could not be kept", leave) or left
