@@ -15,7 +15,12 @@ from typing import TextIO
 from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import PRIVATE, STATE_FOLDER, open_own, resolved, write_atomic
 
-OWN_FILES = ("lock", "run.db", "run.db-wal", "run.db-shm", "requests.db", "run.log", "roots", "results.json")
+KEPT_TASKS = "task.json"
+"""The tasks of a run that were not read from a file of the user's."""
+OWN_FILES = (
+    *("lock", "run.db", "run.db-wal", "run.db-shm", "requests.db", "run.log", "roots", "results.json"),
+    KEPT_TASKS,
+)
 LOCK_ATTEMPTS = 10
 START_ATTEMPTS = 1000
 LOCK_PAUSE = 0.02
@@ -90,6 +95,18 @@ class RunFolder:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def tasks_folder(task_file: Path) -> Path:
+    """What the directories and patterns in a task file are relative to, resolved: its own folder; of tasks that a run
+    has kept, the folder that it was started in."""
+    return (task_file.absolute().parents[3] if is_kept(task_file) else task_file.resolve().parent).resolve()
+
+
+def is_kept(task_file: Path) -> bool:
+    """It is a run's own: its tasks stood in no file of the user's."""
+    path = task_file.absolute()
+    return path.name == KEPT_TASKS and path.parts[-4:-2] == (STATE_FOLDER, "runs")
 
 
 def _locked(handle: TextIO) -> bool:

@@ -52,7 +52,7 @@ def test_by_name_and_number(asked: dict[str, Any], chosen: str) -> None:
     [
         (
             {"pattern": "nothing"},
-            "--filter 'nothing' matches no task's id, dir or prompt in /base/task.json.",
+            "--filter 'nothing' matches no task's id, dir or prompt.",
         ),
         ({"part": "5:9"}, "--slice 5:9 leaves nothing of 5 tasks."),
         ({"part": "2:2", "pattern": "t0"}, "--slice 2:2 leaves nothing of 1 task."),

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from agentbatch.api import prepare, run_batch
 from agentbatch.cli.setup.check import Check
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
@@ -18,6 +17,8 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.run.prepare.own_files import planted_coders
+from agentbatch.tasks.run.prepare.prepare import prepare
+from agentbatch.tasks.run.run_batch import run_batch
 from agentbatch.text import clip, counted, duration, money
 from agentbatch.workspace.preparation import own_environment
 

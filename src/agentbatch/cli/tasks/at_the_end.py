@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from agentbatch.api import RunOutcome
 from agentbatch.config.reports import STDOUT, Wanted, wanted_report
 from agentbatch.display.reports.material import NOTHING_CHOSEN, Material, enough_completed
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
 from agentbatch.tasks.results.records import Records
 from agentbatch.tasks.run.prepare.results_file import own_place
+from agentbatch.tasks.run.run_batch import RunOutcome
 
 
 def choose_places(

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from agentbatch.api import PreparedRun, RunOutcome, run_batch
 from agentbatch.cli.complaints import complain
 from agentbatch.cli.runs.signals import SignalStopper
 from agentbatch.cli.runs.terminal import asks_for_mode
@@ -24,7 +23,9 @@ from agentbatch.runs.services.parent_watch import tell_ready, watch_lifeline
 from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.run.prepare.prepare import prepare
+from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.resume.resume import what_runs
+from agentbatch.tasks.run.run_batch import RunOutcome, run_batch
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.selection import NothingToDo
 

@@ -104,9 +104,12 @@ class TasksEngine:
             tasks = sum(not task.attempt_of for task in self._plan.tasks)
             text = f"Nothing to do: {counted(tasks, 'task')} had ended before."
             store.emit(e.Notice(text=text, warning=False))
+        given_up: asyncio.CancelledError | None = None
         try:
             await self._start_coders()
             await self.scheduler.run()
+        except asyncio.CancelledError as error:
+            given_up, self.signals.stops = error, 2
         finally:
             self.over = True
         for task in self.scheduler.pending:
@@ -115,6 +118,8 @@ class TasksEngine:
             self.end_task(task.id, "cancelled", "interrupted", text, resumable=True)
         await self.context.beginnings.close()
         store.emit(e.RunFinished(interrupted=self.signals.stops > 0, error=self.signals.error))
+        if given_up is not None:
+            raise given_up
 
     async def _remove_leftovers(self) -> None:
         if self.queue.actions:

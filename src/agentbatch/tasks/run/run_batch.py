@@ -5,16 +5,17 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agentbatch.errors import UserError
+from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import PRIVATE, as_json, write_document
 from agentbatch.gateway.gateway import Gateway
 from agentbatch.redaction import Redactor, shown_url
 from agentbatch.runs import events as e
+from agentbatch.runs.folder import KEPT_TASKS
 from agentbatch.runs.open_files import open_files
 from agentbatch.runs.session import Engine, RunSession, open_session
 from agentbatch.runs.state.run_state import RunState
@@ -69,7 +70,8 @@ async def run_batch(
     The three doors: `open_workspaces`, `make_coders`, `make_evaluators` say where the tasks work, who codes and who
     decides (workspace/workspace.py, tasks/coders/coder.py, tasks/evaluator/evaluator.py).
 
-    Raises UserError before anything is spent; failures of tasks are in the outcome.
+    Raises UserError before anything is spent; failures of tasks are in the outcome. Cancelled, it ends as one that is
+    stopped at once, to be resumed, before the CancelledError is raised.
     """
     if make_coders is None and prepared.unplayable:
         raise UserError(prepared.unplayable)
@@ -94,6 +96,8 @@ async def run_batch(
         )
         store, before = session.store, session.before
         documents = ((store.folder.place / "results.json", PRIVATE), (prepared.results_file, 0o666))
+        if prepared.given:
+            prepared = await _with_kept_tasks(prepared, store)
         settings = {**recorded_settings(prepared.settings), "mode": prepared.mode}
         if before is not None:
             refuse_turned_link(before, settings, prepared.results_file)
@@ -133,13 +137,28 @@ async def run_batch(
         store.flush()  # From here on the run can be looked at.
         if on_start is not None:
             on_start(engine)
-        async with (
-            _watching(server.ended if server else None, engine),
-            session.serving(engine, Steering(engine)),
-        ):
-            await engine.run()
-        session.flush()
-        return await _write_results(prepared, store, documents)
+        try:
+            async with (
+                _watching(server.ended if server else None, engine),
+                session.serving(engine, Steering(engine)),
+            ):
+                await engine.run()
+        finally:  # also when cancelled: what was done is to be found where it always is
+            session.flush()
+            outcome = await _write_results(prepared, store, documents)
+        return outcome
+
+
+async def _with_kept_tasks(prepared: PreparedRun, store: Store) -> PreparedRun:
+    """As if its tasks had been read from a task file, which lies in the run's folder: a resumption reads it."""
+    document = as_json({"tasks": prepared.given}) + "\n"
+    try:
+        await write_document(store.folder.place / KEPT_TASKS, document, mode=PRIVATE, follow=False)
+    except OSError as error:
+        raise cannot_be("written", store.folder.place / KEPT_TASKS, error) from None
+    place = (store.folder.path / KEPT_TASKS).relative_to(prepared.folder)
+    settings = prepared.settings.model_copy(update={"tasks": place})
+    return replace(prepared, settings=settings, flags={**prepared.flags, "tasks": str(place)})
 
 
 async def _close(workspaces: Workspaces, store: Store) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agentbatch.config import BUILTIN, Contestant, Isolation, StopAt
 from agentbatch.errors import UserError
+from agentbatch.runs.folder import tasks_folder
 from agentbatch.tasks.spec.attempts import attempts_of, compared_attempts, isolation_of
 from agentbatch.tasks.spec.dependencies import settle_dependencies
 from agentbatch.tasks.spec.escalation import Escalation
@@ -47,9 +48,8 @@ def make_plan(
     Raises UserError for what a person has to mend, also when nothing is left to run, and NothingToDo when everything is
     up to date.
     """
-    task_file = task_file.resolve()
     ids = task_ids(tasks)
-    resolve, folder = Resolver(), str(task_file.parent)
+    resolve, folder = Resolver(), tasks_folder(task_file)
     planned = []
     for index, (task, task_id, depends_on) in enumerate(
         zip(tasks, ids, settle_dependencies(tasks, ids), strict=True)
@@ -62,7 +62,7 @@ def make_plan(
                 id=task_id,
                 index=index,
                 task=task,
-                root=_resolved(resolve, folder, task, task_id),
+                root=_resolved(resolve, str(folder), task, task_id),
                 max_iterations=task.max_iterations or max_iterations,
                 timeout=task.timeout or timeout,
                 depends_on=depends_on,
@@ -74,11 +74,11 @@ def make_plan(
                 attempts=specs,
                 stop_at="all" if compared else task.stop_at or stop_at,
                 compared=bool(compared),
-                image=image_of(task, image, task_file.parent),
+                image=image_of(task, image, folder),
                 bring_back=isolated != asked and not compared,
             )
         )
-    chosen = select(planned, selection or Selection(), task_file)
+    chosen = select(planned, selection or Selection(), folder)
     left_out = frozenset(ids).difference(task.id for task in chosen)
     assumed = dict.fromkeys(d for task in chosen for d in task.depends_on if d in left_out)
     if assumed:

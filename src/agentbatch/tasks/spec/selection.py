@@ -40,17 +40,16 @@ class Selection:
     """Tasks that an interrupted run had under way: what they have made so far does not make them up to date."""
 
 
-def select(tasks: Sequence[PlannedTask], selection: Selection, task_file: Path) -> list[PlannedTask]:
-    """The chosen tasks, in order. `task_file` is resolved.
+def select(tasks: Sequence[PlannedTask], selection: Selection, base: Path) -> list[PlannedTask]:
+    """The chosen tasks, in order. `base`: what they are relative to, resolved.
 
     Raises UserError where nothing is left or a path selects nothing, and NothingToDo where all is up to date.
     """
-    base = task_file.parent
     chosen = list(tasks)
     if selection.paths:
         chosen = _in_scope(chosen, selection, base)
     if selection.pattern is not None:
-        chosen = _matching(chosen, selection.pattern, task_file)
+        chosen = _matching(chosen, selection.pattern)
     if selection.stale or selection.missing:
         chosen = _out_of_date(chosen, selection, base)
     if selection.first_only:
@@ -64,11 +63,11 @@ def select(tasks: Sequence[PlannedTask], selection: Selection, task_file: Path) 
     return chosen[: selection.limit]
 
 
-def _matching(tasks: list[PlannedTask], pattern: str, task_file: Path) -> list[PlannedTask]:
+def _matching(tasks: list[PlannedTask], pattern: str) -> list[PlannedTask]:
     wanted = re.compile(pattern)
     found = [p for p in tasks if any(wanted.search(s) for s in (p.id, p.task.dir, p.task.first_prompt))]
     if not found:
-        raise UserError(f"--filter {pattern!r} matches no task's id, dir or prompt in {task_file}.")
+        raise UserError(f"--filter {pattern!r} matches no task's id, dir or prompt.")
     return found
 
 

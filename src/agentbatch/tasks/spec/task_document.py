@@ -55,6 +55,13 @@ def read_document(text: str, path: PurePath) -> TaskDocument:
     return TaskDocument(load_json(text), lambda location: str(position_of(text, location)), _name)
 
 
+def given_document(entries: Sequence[Any]) -> TaskDocument:
+    """Entries that stand in no file."""
+    return TaskDocument(
+        {"tasks": list(entries)}, lambda location: path_name(location[:2]) or "tasks", _name_in_row
+    )
+
+
 def _name(location: Location) -> str:
     return path_name(location) or "the file"
 

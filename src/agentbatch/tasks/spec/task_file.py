@@ -11,10 +11,11 @@ from agentbatch.documents.json_text import Unreadable
 from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import read_given
 from agentbatch.problems import Problem, all_problems, hint, in_one
+from agentbatch.runs.folder import tasks_folder
 from agentbatch.tasks.spec.generated.foreach import Foreach
 from agentbatch.tasks.spec.generated.generate import MAX_GENERATED, NO_TREE, BadEntry, generate
 from agentbatch.tasks.spec.task import GeneratedTask, Task
-from agentbatch.tasks.spec.task_document import FIELDS, TaskDocument, read_document
+from agentbatch.tasks.spec.task_document import FIELDS, TaskDocument, given_document, read_document
 from agentbatch.workspace.files.globs import FileSearch
 
 MAX_TASK_FILE = 64 * 1024 * 1024
@@ -50,22 +51,35 @@ def load_tasks(path: Path) -> list[Task]:
         raise UserError(f"{path}: {error}") from None
     if isinstance(document.data, list):
         raise UserError(f'{path}: the top level must be an object: {{"tasks": [...]}}, not a list.')
+    return _checked(document, str(path), tasks_folder(path))
+
+
+def check_tasks(entries: Sequence[Any], folder: Path) -> list[Task]:
+    """The tasks of entries that stand in no file, as JSON has them. `folder`: what they are relative to. Raises
+    UserError: what is wrong, in which entry."""
+    return _checked(given_document(entries), "The batch", folder)
+
+
+def _checked(document: TaskDocument, source: str, folder: Path) -> list[Task]:
+    """`source`: what a sentence about it begins with."""
     try:
         entries = TaskFile.model_validate(document.data).tasks
     except ValidationError as error:
-        raise UserError(in_one(str(path), _sentences(document, (), error))) from None
+        raise UserError(in_one(source, _sentences(document, (), error))) from None
     if not entries:
-        raise UserError(f"{path}: there are no tasks in it.")
+        raise UserError(f"{source}: there are no tasks in it.")
     if len(entries) > MAX_GENERATED:
-        raise UserError(f"{path}: {len(entries):,} tasks; a file may have {MAX_GENERATED:,}.")
-    tasks, places = _tasks(path, document, entries)
-    _check_unique_ids(path, document, tasks, places)
+        raise UserError(f"{source}: {len(entries):,} tasks; at most {MAX_GENERATED:,} are possible.")
+    tasks, places = _tasks(source, folder, document, entries)
+    _check_unique_ids(source, document, tasks, places)
     return tasks
 
 
-def _tasks(path: Path, document: TaskDocument, entries: Sequence[Any]) -> tuple[list[Task], list[int]]:
+def _tasks(
+    source: str, folder: Path, document: TaskDocument, entries: Sequence[Any]
+) -> tuple[list[Task], list[int]]:
     """The tasks, and of each the place of its entry. Raises UserError with all that is wrong in the entries."""
-    search = FileSearch(path.resolve().parent)
+    search = FileSearch(folder)
     tasks: list[Task] = []
     places: list[int] = []
     mistakes: list[str] = []
@@ -91,7 +105,7 @@ def _tasks(path: Path, document: TaskDocument, entries: Sequence[Any]) -> tuple[
         if len(mistakes) >= ENOUGH_MISTAKES:
             break
     if mistakes:
-        raise UserError(in_one(str(path), mistakes))
+        raise UserError(in_one(source, mistakes))
     return tasks, places
 
 
@@ -149,7 +163,7 @@ def _short(value: object) -> str:
 
 
 def _check_unique_ids(
-    path: Path, document: TaskDocument, tasks: Sequence[Task], places: Sequence[int]
+    source: str, document: TaskDocument, tasks: Sequence[Task], places: Sequence[int]
 ) -> None:
     seen: dict[str, int] = {}
     for place, task in zip(places, tasks, strict=True):
@@ -159,7 +173,7 @@ def _check_unique_ids(
         key = task.id.casefold()
         if key in seen:
             where = document.where(("tasks", place, "id"))
-            raise UserError(f"{path}: {where}: {_same_id(document, task, place, seen[key])}")
+            raise UserError(f"{source}: {where}: {_same_id(document, task, place, seen[key])}")
         seen[key] = place
 
 

@@ -1,7 +1,7 @@
 """Checking everything before a run: tasks, directories, agents, prompts, prices, sandbox, results file."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from agentbatch.config import Mode, Settings
 from agentbatch.config.loading import no_key
 from agentbatch.config.values import MAX_COMPARED
 from agentbatch.errors import UserError
-from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.folder import RunFolder, tasks_folder
 from agentbatch.runs.named_anew import refuse_named_anew
 from agentbatch.runs.services.notify import check_notify
 from agentbatch.runs.store.database import read_state
@@ -26,7 +26,7 @@ from agentbatch.tasks.spec.escalation import steps_of
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.selection import Selection
-from agentbatch.tasks.spec.task_file import load_tasks
+from agentbatch.tasks.spec.task_file import check_tasks, load_tasks
 from agentbatch.text import counted, list_names
 from agentbatch.workspace.preparation import (
     ENGINES,
@@ -46,8 +46,10 @@ def prepare(
     env_file: Path | None = None,
     flags: Mapping[str, Any] | None = None,
     resume: RunFolder | None = None,
+    tasks: Sequence[Mapping[str, Any]] = (),
 ) -> PreparedRun:
-    """Check everything. `flags`: the settings that came from the command line; `resume`: the run to resume.
+    """Check everything. `flags`: the settings that came from the command line; `resume`: the run to resume; `tasks`:
+    entries of a task file, as JSON has them, in the place of one.
 
     Raises UserError for the first thing that a person has to mend.
     """
@@ -62,7 +64,7 @@ def prepare(
     check_named(kinds, settings.coder_name, "--coder")
     check_logins(kinds, settings.coder_login)
     plan = make_plan(
-        load_tasks(task_file),
+        check_tasks(tasks, folder) if tasks else load_tasks(task_file),
         task_file,
         max_iterations=settings.max_iterations,
         timeout=settings.timeout,
@@ -104,7 +106,7 @@ def prepare(
             "or a `dockerfile`, or all of them an image with --image."
         )
     images = [(task.id, task.root, task.image) for task in plan.tasks]
-    sandbox, engine = choose_place(settings.sandbox, images, task_file.resolve().parent, ours)
+    sandbox, engine = choose_place(settings.sandbox, images, tasks_folder(task_file), ours)
     prepared = PreparedRun(
         settings=settings,
         folder=folder,
@@ -125,7 +127,7 @@ def prepare(
         env_files=tuple(
             dict.fromkeys(
                 f.absolute()
-                for f in (folder / (env_file or ".env"), folder / ".env", task_file.parent / ".env")
+                for f in (folder / (env_file or ".env"), folder / ".env", tasks_folder(task_file) / ".env")
             )
         ),
         results_file=choose_results_file(
@@ -136,6 +138,7 @@ def prepare(
         resumed=resume,
         uncommitted=worktrees.warnings,
         repositories=worktrees.settled,
+        given=tuple(tasks),
     )
     if settings.no_network and prepared.sandbox.name == "none":
         raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentbatch.config import BUILTIN, REHEARSAL_CODERS, SERIAL_REST_MS, Mode, Settings
 from agentbatch.config.contestants import workers
-from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.folder import RunFolder, is_kept
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.definition import DEFAULT_CONTEXT_WINDOW, EvaluatorDefinition
 from agentbatch.tasks.agents.project import Given
@@ -82,6 +82,8 @@ class PreparedRun:
     """Coders that call their models themselves, by name."""
     repositories: Mapping[Path, Path] = field(default_factory=dict)
     """The git repository of each directory whose tasks get worktrees, settled before anything runs."""
+    given: tuple[Mapping[str, Any], ...] = ()
+    """Entries that stand in no task file: the run keeps them in its folder."""
 
     @property
     def judged(self) -> bool:
@@ -189,6 +191,8 @@ class PreparedRun:
     @property
     def hidden_files(self) -> tuple[Path, ...]:
         """The task file where it says what no model may see, and lies in no task's directory."""
+        if self.given or is_kept(self.folder / self.settings.tasks):
+            return ()  # it lies among the runs, which are hidden
         hides = any(one.task.hidden_verify for one in self.plan.tasks) and not self._in_sight()
         return ((self.folder / self.settings.tasks).resolve(),) if hides else ()
 
@@ -245,6 +249,8 @@ class PreparedRun:
 
     def _in_sight(self) -> str:
         """Tasks whose coder can read the file that their `hidden_verify` stands in."""
+        if self.given or is_kept(self.folder / self.settings.tasks):
+            return ""
         file = (self.folder / self.settings.tasks).resolve()
         seen = [
             task.id for task in self.plan.tasks if task.task.hidden_verify and file.is_relative_to(task.root)
