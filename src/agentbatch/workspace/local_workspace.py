@@ -196,7 +196,7 @@ class LocalWorkspace:
         if since is None and begun is not None:
             if self._untouched:
                 return begun
-            since = begun
+            return await snapshot(self._root, begun, self._contents, first=True)
         return await snapshot(self._root, since, self._contents)
 
     async def protect(self, patterns: Sequence[str]) -> Protected:

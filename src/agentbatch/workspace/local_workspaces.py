@@ -283,7 +283,7 @@ class LocalTaskWorkspace:
         order, folder, isolation = self._order, self._folder / WORK, self._run.isolation
         check_unlinked(Path(order.directory))
         if not order.resume:
-            earlier = find_isolated_dir(folder)
+            earlier = None if order.untouched else find_isolated_dir(folder)
             if earlier is not None:  # of a task that was interrupted: it has never been left
                 await isolation.keep(earlier, f"agentbatch: {order.task_id}, before it started again\n")
             await isolation.discard(folder)
@@ -337,9 +337,9 @@ class LocalTaskWorkspace:
         notices, unapplied = [], ""
         bring_back = self._order.apply and ending.completed and isolated.kind == "copy"
         try:
-            judged = Judged(isolated.root, ending.before, ending.after) if ending.completed else None
+            judged = Judged(isolated.root, ending.before, ending.after, ending.completed)
             kept = KeptWork()
-            if not ending.superseded:
+            if not (ending.superseded or ending.untouched):
                 kept = await isolation.keep(isolated, ending.message, judged)
             applied = None
             if bring_back:
@@ -348,7 +348,7 @@ class LocalTaskWorkspace:
                 if not applied.done:
                     unapplied = _not_applied(task_id, applied, ending.patch)
                     notices.append(unapplied)
-            self._may_go = is_disposable(
+            self._may_go = ending.untouched or is_disposable(
                 isolated,
                 completed=ending.completed,
                 superseded=ending.superseded,

@@ -361,6 +361,8 @@ class Order:
     resume: bool = False
     """The task was at work before, in an earlier session of the run, and resumes where it was. Otherwise nothing of an
     earlier attempt is left in an isolated directory."""
+    untouched: bool = False
+    """No coder has worked in it in any session: nothing in an isolated directory is worth keeping."""
     repair: bool = False
     """An earlier attempt may have been killed: remove the files that it was writing and had not finished."""
     apply: bool = False
@@ -387,6 +389,8 @@ class Ending:
     """For the commit of a worktree's work."""
     patch: str
     """Where the loop keeps the patch of all changes; a name for notices."""
+    untouched: bool = False
+    """No coder has worked in it: it is as its making and `setup` have left it."""
     superseded: bool = False
     """Another attempt at the same task was chosen: the patch is all that is kept of this one, where it is whole."""
 

@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
-from agentbatch.tasks.run.setup import failure
+from agentbatch.runs import events as e
+from agentbatch.runs.store.history import TaskHistory
+from agentbatch.tasks.run.setup import failure, is_set_up
+from agentbatch.tasks.spec.plan import PlannedTask
+from agentbatch.tasks.spec.task import Task
 from agentbatch.workspace.workspace import CommandResult
 from tests.tasks.run.verdicts import COMPLETE
 
@@ -94,3 +98,38 @@ async def test_what_is_torn_down_was_judged_and_its_failure_changes_no_status(ru
 def test_how_it_failed_in_words(result: CommandResult, sentence: str) -> None:
     said = "npm error" if "error" in sentence else ""
     assert failure("setup", "npm ci", result, 9, said) == sentence
+
+
+async def test_each_attempt_has_its_own(run_tasks: Any) -> None:
+    """Torn down when the best is chosen: the checks of all may need what runs there."""
+    task = {
+        **TASK, "attempts": 2, "stop_at": "all", "setup": "echo made > made.txt",
+        "teardown": "grep made a.txt",
+    }  # fmt: skip
+    ran = await run_tasks([task], [SCRIPT])
+    assert ran.task.status == "completed"
+    order = [(one.type, one.task_id) for one in ran.events if getattr(one, "kind", "") == "teardown"]
+    assert [task_id for kind, task_id in order if kind == "verify_finished"] == ["t@2", "t@1"]
+    first = next(n for n, one in enumerate(ran.events) if getattr(one, "kind", "") == "teardown")
+    assert sum(isinstance(one, e.AttemptChosen) for one in ran.events[:first]) == 1
+    assert [one.setup[-1].exit_code for one in ran.outcome.state.attempts.values()] == [0, 0]
+    assert sorted(path.name for path in (ran.folder / "w").iterdir()) == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("isolation", "events", "done"),
+    [
+        ("none", [e.TaskStarted(task_id="t"), e.SetUp(task_id="t")], True),
+        ("copy", [e.SetUp(task_id="t")], False),
+        ("worktree", [e.SetUp(task_id="t")], False),
+        (
+            "none",
+            [e.CheckFinished(task_id="t", kind="setup", command="x", exit_code=0, tail="", seconds=1)],
+            False,
+        ),
+    ],
+)
+def test_what_was_done_in_an_earlier_session(isolation: Any, events: Any, done: bool) -> None:
+    task = Task(first_prompt="Write it.", setup=("x",))
+    planned = PlannedTask("t", 0, task, Path("/w"), 10, None, isolation=isolation)
+    assert is_set_up(planned, TaskHistory(events=events)) is done

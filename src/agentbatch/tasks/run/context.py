@@ -31,6 +31,7 @@ class RunContext:
 
     def make_workspace(self, planned: PlannedTask, *, resume: bool, at_work: bool = True) -> TaskWorkspace:
         """`resume`: where an earlier session of the run left the task."""
+        state = self.store.state.by_id[planned.id]
         return self.workspaces.make(
             Order(
                 task_id=planned.id,
@@ -40,7 +41,8 @@ class RunContext:
                 tools=tuple(dict.fromkeys((*self.coders.tools, *self.evaluators.tools))),
                 command_timeout=self.coders.command_timeout,
                 resume=resume,
-                repair=resume or self.store.state.by_id[planned.id].reruns > 0,
+                untouched=not (resume or state.iteration or state.reruns),
+                repair=resume or state.reruns > 0,
                 apply=self.apply or planned.bring_back,
                 at_work=at_work,
                 limits=planned.limits,

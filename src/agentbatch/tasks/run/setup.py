@@ -5,10 +5,11 @@ from typing import Literal
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.check_words import last_said
+from agentbatch.runs.store.history import TaskHistory
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.text import clip
-from agentbatch.workspace.workspace import CommandResult, Workspace
+from agentbatch.workspace.workspace import CommandResult, Snapshot, Workspace
 
 TAIL_LINES = 60
 
@@ -17,20 +18,31 @@ class SetupFailed(UserError):
     """A command of a task's `setup` has failed: its coder does not begin."""
 
 
+def is_set_up(planned: PlannedTask, history: TaskHistory) -> bool:
+    """An earlier session has done it in the place that the task has still, though its coder has not begun: a copy and
+    a worktree are made anew then. Pure."""
+    done = any(isinstance(event, e.SetUp) for event in history.events)
+    return done and planned.isolation == "none"
+
+
 async def set_up(store: Store, planned: PlannedTask, workspace: Workspace) -> None:
     """Run all of it, until one fails, or takes too long. Raises SetupFailed, UserError, OSError."""
+    seen: Snapshot | None = None
     for command in planned.task.setup:
         failed = await _run("setup", store, planned, workspace, command)
         if failed:
             raise SetupFailed(failed)
-    if planned.task.setup:
-        store.emit(e.SetUp(task_id=planned.id))
-        await store.stored()
+        if workspace.info.place:
+            # Brought home, line by line: on another machine the one that was lost with the first is all that is run.
+            seen = await workspace.snapshot(seen)
 
 
 async def tear_down(store: Store, planned: PlannedTask, workspace: Workspace) -> list[str]:
-    """Run all of it, also where one fails. Returns what has failed, a sentence each. Raises UserError, OSError."""
-    ends = [await _run("teardown", store, planned, workspace, one) for one in planned.task.teardown]
+    """Run all of it, also where one fails. Returns what has failed, a sentence each."""
+    try:
+        ends = [await _run("teardown", store, planned, workspace, one) for one in planned.task.teardown]
+    except (OSError, UserError) as error:
+        return [f"Its teardown could not be run to its end: {error}"]
     return [text for text in ends if text]
 
 

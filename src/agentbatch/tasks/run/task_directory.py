@@ -64,14 +64,19 @@ class TaskDirectory:
                 )
         return found
 
-    async def begin(self, context: RunContext, planned: PlannedTask) -> None:
+    async def begin(self, context: RunContext, planned: PlannedTask, *, is_set_up: bool = False) -> None:
         """The task begins: set the place up, and remember the directory as it is then: what `setup` has made is no work
         of the coder's. Raises SetupFailed, UserError, OSError."""
-        await set_up(context.store, planned, self.workspace)
+        sets_up = bool(planned.task.setup) and not is_set_up
+        if sets_up:
+            await set_up(context.store, planned, self.workspace)
         self.before = self.after = await self.workspace.snapshot()
         if planned.task.protected_paths:
             self.protected = await self.workspace.protect(planned.task.protected_paths)
         await context.beginnings.save(planned.id, Baseline(self.before, self.protected))
+        if sets_up:
+            context.store.emit(e.SetUp(task_id=planned.id))
+            await context.store.stored()
 
     async def resume(self, context: RunContext, planned: PlannedTask) -> None:
         """The task is resumed: it is judged against the same beginning. Raises UserError."""

@@ -28,7 +28,7 @@ from agentbatch.tasks.evaluator.evaluator import (
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.ending.task_end import DISK_FULL, TaskEnd, reported_bug
 from agentbatch.tasks.run.resume.resumed_task import ResumedTask, prepared_record, resumed_task
-from agentbatch.tasks.run.setup import SetupFailed
+from agentbatch.tasks.run.setup import SetupFailed, is_set_up
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import TaskWorkspace
@@ -60,6 +60,7 @@ class TaskLoop:
         # Who began it goes on with it, whoever begins the others now.
         self._planned = replace(planned, coder=self._resumed.began) if self._resumed else planned
         self._prepared = prepared_record(history) if history else {}
+        self._is_set_up = history is not None and is_set_up(planned, history)
         self._place: TaskWorkspace | None = None
         self._directory: TaskDirectory | None = None
         self._coder: Coder | None = None
@@ -186,7 +187,7 @@ class TaskLoop:
         )
         directory = self._directory = TaskDirectory(workspace)
         if resumed is None:
-            await directory.begin(context, planned)
+            await directory.begin(context, planned, is_set_up=self._is_set_up)
         else:
             await directory.resume(context, planned)
         project = directory.project(context, planned, resumed.project if resumed else None)

@@ -95,7 +95,7 @@ class Isolation:
         return replace(isolated, begun=begun)
 
     async def keep(self, isolated: IsolatedDir, message: str, judged: Judged | None = None) -> KeptWork:
-        """Commit what was done in a worktree on its branch: all of it, or of a completed task what was `judged`.
+        """Commit what was done in a worktree on its branch: of a completed task what was `judged`, else all of it.
         Nothing is removed yet, and it may be repeated. Raises WorkAltered, UserError, OSError.
 
         For a copy there is nothing to do: its changes are in changes.patch, or brought back by `apply_back`.

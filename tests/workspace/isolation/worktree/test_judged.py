@@ -175,3 +175,42 @@ async def test_a_repository_in_capitals_is_no_change(place: IsolatedDir, places:
     judged = work(place, {"sub/.GIT/config": "[core]\n", "b.txt": "b\n"})
     await places.keep(place, "m", judged)
     assert committed(place)["b.txt"] == "b\n"
+
+
+async def set_up(place: IsolatedDir, accepted: bool) -> Judged:
+    """Setup has made, changed and deleted something; then work was done."""
+    write(place.root, {"built.txt": "1\n", "a.txt": "of setup\n", "dist/x": "1\n", "dist/y": "1\n"})
+    write(place.root, {"node_modules/x/index.js": "1\n", "lock": "of setup\n", "ignored/x": "1\n"})
+    write(place.root, {".gitignore": "ignored\n"})
+    (place.root / "gone.txt").unlink()
+    before = take_snapshot(place.root, left_out=True)
+    write(place.root, {"new.py": "1\n", "lock": "of the work\n", "dist/y": "2\n", ".next/cache": "1\n"})
+    write(place.root, {"node_modules/y.js": "1\n", "other.txt": "2\n"})
+    return Judged(place.root, before, take_snapshot(place.root, left_out=True), accepted)
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_what_the_work_began_with_is_no_part_of_it(
+    place: IsolatedDir, places: Isolation, accepted: bool
+) -> None:
+    kept = await places.keep(place, "m", await set_up(place, accepted))
+    work = {"new.py": "1\n", "lock": "of the work\n", "dist/y": "2\n", "other.txt": "2\n"}
+    assert committed(place) == BASE | work | ({} if accepted else {".next/cache": "1\n"})
+    assert (kept.whole, kept.notes) == (True, ())
+
+
+async def test_where_the_beginning_is_not_known_all_is_kept(place: IsolatedDir, places: Isolation) -> None:
+    judged = await set_up(place, accepted=False)
+    await places.keep(place, "m", Judged(judged.root, Snapshot({}), judged.after, accepted=False))
+    assert {"built.txt", "node_modules/x/index.js"} <= committed(place).keys()
+    assert "gone.txt" not in committed(place)
+
+
+async def test_what_setup_made_and_has_changed_since_the_judgement_holds_the_place(
+    place: IsolatedDir, places: Isolation
+) -> None:
+    judged = await set_up(place, accepted=True)
+    write(place.root, {"built.txt": "late\n", "ignored/x": "late\n"})
+    kept = await places.keep(place, "m", judged)
+    assert not kept.whole
+    assert ["ignored/" in kept.notes[0], "built.txt" in kept.notes[1]] == [True, True]

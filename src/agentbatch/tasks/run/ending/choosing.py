@@ -20,6 +20,7 @@ from agentbatch.tasks.results.taken_over import take_over
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.ending.task_end import DISK_FULL, in_words, reported_bug
 from agentbatch.tasks.run.resume.resumed_task import prepared_record
+from agentbatch.tasks.run.setup import tear_down
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Ending, Left, Protected, Snapshot, TaskWorkspace, Workspace
 
@@ -239,6 +240,8 @@ class Choosing:
         # What a coder has done and nobody has seen may be more than its patch holds.
         superseded = superseded and (one.seen or not one.state.iteration)
         completed = one.completed and not superseded
+        if one.workspace is not None:  # only now: the checks of all may need what its setup has started
+            self._notify(await tear_down(self._context.store, one.planned, one.workspace))
         one.left = True
         left = await one.place.leave(
             Ending(completed, False, one.before, one.after, message, patch, superseded)

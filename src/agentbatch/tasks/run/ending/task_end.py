@@ -157,6 +157,7 @@ class TaskEnd:
         return Ending(
             completed=completed,
             resumable=resumable or bool(self.planned.attempt_of),  # its task chooses
+            untouched=directory is not None and not store.state.by_id[planned.id].iteration,
             before=directory.before if directory is not None else Snapshot({}),
             after=directory.after if directory is not None else Snapshot({}),
             message=f"agentbatch: {planned.id}\n\nRun {store.folder.run_id}.\n\n{planned.task.first_prompt}\n",

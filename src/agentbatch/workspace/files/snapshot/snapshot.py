@@ -53,18 +53,20 @@ def take_snapshot(
     exclude: Collection[Path] = (),
     *,
     left_out: bool = False,
+    first: bool = False,
     contents: Contents | None = None,
     given: Mapping[str, FileEntry] = NOTHING_GIVEN,
     stop: Event = NEVER,
 ) -> Snapshot:
     """Read the directory; slow on large ones, so call it in a thread.
 
-    Files whose stat is unchanged since `previous` are not read again. Left out: what ignored.py names, and
-    the absolute paths in `exclude`. Symlinks are recorded by their target and never followed. What vanishes
-    or cannot be read meanwhile does not stop it. `left_out`: look at the folders that are left out as well, from the
-    outside. `contents`: what is equal in other snapshots is kept once. `given`: files of a place that nobody has worked
-    in yet, whose contents are known without reading. `stop`: once it is set, the snapshot is not wanted any more, and
-    what is returned soon after is worth nothing.
+    Files whose stat is unchanged since `previous` are not read again. Left out: what ignored.py names, and the
+    absolute paths in `exclude`. Symlinks are recorded by their target and never followed. What vanishes or cannot
+    be read meanwhile does not stop it. `left_out`: look at the folders that are left out as well, from the outside.
+    `first`: it is a task's first, though there is a previous one, of before its setup. `contents`: what is equal in
+    other snapshots is kept once. `given`: files of a place that nobody has worked in yet, whose contents are known
+    without reading. `stop`: once it is set, the snapshot is not wanted any more, and what is returned soon after is
+    worth nothing.
     """
     ignored: list[str] = []
     known = previous.files if previous else {}
@@ -73,7 +75,7 @@ def take_snapshot(
     truncated, to_hash = False, MAX_HASHED_TOTAL
     settled = settled_now(root)
     # What is there at the beginning leaves room for what comes later, which is what has to be seen.
-    share = FIRST_SHARE if previous is None else 1.0
+    share = FIRST_SHARE if first or previous is None else 1.0
     budget, pieces = int(MAX_TEXT_TOTAL * share), int(MAX_EXCERPT_TOTAL * share)
     for name, path, status in _walk(str(root), frozenset(map(str, exclude)), ignored):
         if len(found) >= MAX_FILES or stop.is_set():
@@ -107,7 +109,7 @@ def take_snapshot(
 
 
 async def snapshot(
-    root: Path, previous: Snapshot | None = None, contents: Contents | None = None
+    root: Path, previous: Snapshot | None = None, contents: Contents | None = None, *, first: bool = False
 ) -> Snapshot:
     """`take_snapshot` of all there is, without holding up the event loop for long.
 
@@ -115,7 +117,7 @@ async def snapshot(
     loop's queue takes fifty times longer than reading it.
     """
     stop = Event()
-    take = partial(take_snapshot, root, previous, left_out=True, contents=contents, stop=stop)
+    take = partial(take_snapshot, root, previous, left_out=True, first=first, contents=contents, stop=stop)
     try:
         return take() if is_small(root) else await asyncio.to_thread(take)
     finally:

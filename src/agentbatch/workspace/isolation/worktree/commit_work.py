@@ -23,6 +23,7 @@ from agentbatch.workspace.isolation.worktree.worktree import (
     move_branch,
     tip,
 )
+from agentbatch.workspace.workspace import Snapshot
 
 NOBODY = ("agentbatch", "agentbatch@localhost")
 """Author where the user's git has no name and address."""
@@ -47,8 +48,8 @@ class KeptWork:
 def commit_work(
     git: Git, worktree: Worktree, message: str, folder: Path, judged: Judged | None = None
 ) -> KeptWork:
-    """Commit everything on the worktree's branch, or what was `judged` and nothing else; nothing is committed where
-    nothing changed. Safe to repeat.
+    """Commit everything on the worktree's branch, or of accepted work what was `judged` and nothing else; nothing is
+    committed where nothing changed. What is as it was when the work began is no part of it. Safe to repeat.
 
     `folder` is for the files of the work. Nothing of the worktree is run, and its `.git` is not read. Raises
     WorkAltered where what was judged is not there any more, GitError, OSError.
@@ -65,7 +66,7 @@ def commit_work(
     _, problem = git.try_run("add", "-A", "--ignore-errors", "--", ".", cwd=top, pinned=pinned)
     if problem:
         notes.append(f"Not everything could be committed ({problem}): it is still in {top}.")
-    if judged is not None and judged.whole:
+    if judged is not None and judged.accepted and judged.whole:
         keep_as_judged(git, worktree, index, judged, folder)
     lost = _changed_submodules(git, worktree, index)
     if lost:
@@ -73,13 +74,17 @@ def commit_work(
             f"What was changed in git submodules is not committed ({list_names(lost, MAX_NAMED, 80)}): it is still in "
             f"{top}."
         )
+    now = judged.look() if judged is not None and judged.whole else Snapshot({})  # when git has read it
     ignored = _ignored(git, worktree, index)
+    if judged is not None:
+        ignored = [path for path in ignored if not judged.is_as_begun(path, now, top)]
     if ignored:
         notes.append(f"Not on the branch, because git ignores it: {list_names(ignored, MAX_NAMED, 80)}.")
     unjudged = []
     if judged is not None and judged.whole:
-        unjudged = take_back_unjudged(git, worktree, index, judged)
-        judged.check()  # when git has read it
+        unjudged = take_back_unjudged(git, worktree, index, judged, now)
+        if judged.accepted:
+            judged.check(now)
     if unjudged:
         notes.append(
             f"Not committed, because it is no part of what was judged: {list_names(unjudged, MAX_NAMED, 80)}; it is "
