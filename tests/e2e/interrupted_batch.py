@@ -19,9 +19,8 @@ from tests.support.commands import Started
 from tests.support.keys import KEY
 
 TASKS = 30
-LINES = 600
-"""Of the smallest file that a task writes; the largest has five times as many. What ten interrupted calls write again
-still fits into a conversation: a script goes by what stands there, and would lose its place where that is compacted."""
+LINES = 2000
+"""Of the smallest file that a task writes; the largest has five times as many."""
 
 
 def _bash(command: str) -> ScriptedCall:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import secrets
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -67,7 +68,9 @@ MAX_NAMED = 5
 
 
 def mark_of(tasks: Path) -> str:
-    """What all that a run has started carries, by the folder of its tasks: the same in every session of the run."""
+    """What all that a run has started carries, by the folder of its tasks: the same in every session of the run. A
+    session adds a mark of its own: the guard of one that was killed may still be ending what it left when the next one
+    has begun."""
     return hashlib.sha256(os.fsencode(tasks)).hexdigest()[:32]
 
 
@@ -97,7 +100,8 @@ class LocalWorkspaces:
         self.contents = Contents()
         own = own_environment(environ, rules.hidden_dirs)
         self.mark = mark_of(tasks)
-        self.guard = Guard(self.mark, environ)
+        self._session = f"{self.mark}-{secrets.token_hex(8)}"
+        self.guard = Guard(self._session, environ)
         self.containers = None if rules.engine is None else self._containers(rules, rules.engine)
         self._own = own
         self.isolation = Isolation(run_id, own, self.disk, self.contents, repositories or {})
@@ -111,7 +115,7 @@ class LocalWorkspaces:
 
     def environment(self, order: Order) -> dict[str, str]:
         """The variables of the task's commands."""
-        marks = [*filter(None, [self._environ.get(MARK)]), self.mark]
+        marks = [*filter(None, [self._environ.get(MARK)]), self._session]
         return shell_environment(self._environ, order.env, self._secret_names) | {MARK: ":".join(marks)}
 
     def environment_inside(self, order: Order) -> dict[str, str]:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 from agentbatch.workspace.local_workspace import LocalWorkspace
 from agentbatch.workspace.programs import programs
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
+from agentbatch.workspace.shell.marks import sweep
+from agentbatch.workspace.workspace import Order
 from tests.support.programs import DAEMON, alive, everything, python, wait_until_gone
 from tests.support.waiting import until, wait_until
 from tests.support.workspaces import local_workspace, local_workspaces
@@ -222,3 +225,27 @@ async def test_what_survives_guard_and_engine_ends_when_the_run_is_resumed(
     await run.remove_leftovers(["u"])
     assert await left.wait() == -signal.SIGKILL
     assert ((tasks / "t/homes").exists(), (tasks / "u/homes").exists()) == (True, False)
+
+
+async def test_the_guard_of_a_killed_session_leaves_the_next_one_alone(tmp_path: Path) -> None:
+    tasks = tmp_path / "run/tasks"
+    killed, resumed = (local_workspaces(tasks, {"PATH": os.environ["PATH"]}) for _ in range(2))
+    env = resumed.environment(Order("t", str(tmp_path), "none", {}, (), 60.0))
+    command = await asyncio.create_subprocess_exec("sleep", "600", env=env)
+    await asyncio.to_thread(sweep, killed.guard.mark)
+    assert command.returncode is None
+    await asyncio.to_thread(sweep, resumed.guard.mark)
+    assert await command.wait() == -signal.SIGKILL
+
+
+async def test_walls_that_could_not_be_built_at_first(
+    bubblewrap: SandboxChoice, make_workspace: MakeWorkspace, tmp_path: Path
+) -> None:
+    once = tmp_path / "once"
+    hindered = tmp_path / "bwrap"
+    hindered.write_text(
+        f'#!/bin/sh\n[ -e {once} ] || {{ touch {once}; exit 1; }}\nexec {bubblewrap.binary} "$@"\n'
+    )
+    hindered.chmod(0o755)
+    workspace = make_workspace(choice=replace(bubblewrap, binary=hindered))
+    assert await everything(await workspace.open(python("print('begun')"))) == b"begun\n"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -347,3 +348,24 @@ def test_what_is_hidden_inside_the_directory_is_known_without_a_sandbox_too(
 
 def test_blank_is_blank() -> None:
     assert BLANK.read_bytes() == b""
+
+
+async def test_a_folder_that_goes_while_the_walls_are_built(
+    bubblewrap: SandboxChoice, tmp_path: Path, root: Path, make_shell: MakeShell
+) -> None:
+    """As bubblewrap ends where a folder that it is to cover was removed just then."""
+    once = f"[ -e {tmp_path}/once ] || {{ touch {tmp_path}/once; echo cannot make a folder >&2; exit 1; }}"
+    hindered = program(tmp_path / "bwrap", f'{once}\nexec {bubblewrap.binary} "$@"')
+    shell = make_shell(replace(bubblewrap, binary=hindered), root)
+    result = await shell.run("echo ran | tee -a ran.txt; exit 3")
+    assert (result.exit_code, result.output) == (3, "ran\n")
+    assert (root / "ran.txt").read_text() == "ran\n"
+
+
+async def test_walls_that_cannot_be_built_are_not_taken_for_the_command(
+    bubblewrap: SandboxChoice, tmp_path: Path, root: Path, make_shell: MakeShell
+) -> None:
+    broken = program(tmp_path / "bwrap", "echo no walls today >&2; exit 1")
+    result = await make_shell(replace(bubblewrap, binary=broken), root).run("touch ran.txt")
+    assert (result.exit_code, result.output) == (126, "The command was not started: no walls today.")
+    assert not (root / "ran.txt").exists()

@@ -14,7 +14,7 @@ from agentbatch.workspace.containers.mounts import Bind
 from agentbatch.workspace.containers.walls import ContainerWalls
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.relay import Relay
-from agentbatch.workspace.shell.shell import limited
+from agentbatch.workspace.shell.shell import announced
 from agentbatch.workspace.workspace import Program
 
 _SYSTEM = "/usr/bin:/usr/sbin:/bin:/sbin"
@@ -45,7 +45,7 @@ async def open_in_container(
         if program.port:
             relay = await _relay(container, program.port)
         variables = {**env, **program.env, "HOME": str(home)}
-        words = container.command(variables, walls.directory, limited(program.argv), talked=True)
+        words = container.command(variables, walls.directory, announced(program.argv), talked=True)
         return LocalProcess(words, Path("/"), container.engine.env, redact, relay, container)
     except BaseException:
         if relay is not None:

@@ -15,7 +15,7 @@ from agentbatch.workspace.programs.error_tail import ErrorTail
 from agentbatch.workspace.programs.freezing import freeze, thaw
 from agentbatch.workspace.programs.relay import Relay
 from agentbatch.workspace.shell.guard import Guard
-from agentbatch.workspace.shell.processes import CHUNK, KILL_PATIENCE, MarkedProcess
+from agentbatch.workspace.shell.processes import BEGUN, CHUNK, KILL_PATIENCE, MarkedProcess, NotBegun
 
 ERRORS_AT_ONCE = 16
 """Chunks of errors that are read without a pause."""
@@ -53,8 +53,8 @@ class LocalProcess:
         apart: Apart | None = None,
         guard: Guard | None = None,
     ) -> None:
-        """Start it; `begin` follows. `relay`: its way to a port of this machine, `apart`: where it is by itself; both
-        end with the program. `guard`: who starts it. Raises OSError."""
+        """Start what prints BEGUN before it runs (`announced`); `begin` follows. `relay`: its way to a port of this
+        machine, `apart`: where it is by itself; both end with the program. `guard`: who starts it. Raises OSError."""
         self._relay = relay
         self._apart = apart
         passed = () if relay is None or relay.is_open else (relay.handle,)
@@ -77,11 +77,12 @@ class LocalProcess:
         self._drain = asyncio.ensure_future(self._drain_errors())
 
     async def begin(self) -> None:
-        """Once: returns when it can reach what it may. Raises OSError."""
-        if self._relay is not None and not await self._relay.listen():
+        """Once: returns when its walls stand and it can reach what it may. Raises NotBegun."""
+        reached = self._relay is None or await self._relay.listen()
+        if not reached or not await self._announced():
             await self.wait()
             await asyncio.wait({self._drain})
-            raise OSError(
+            raise NotBegun(
                 f"The program was not started: {self.errors.strip() or 'its walls could not be built'}"
             )
 
@@ -136,6 +137,12 @@ class LocalProcess:
             await self._apart.thaw()
         elif not self._over.done():
             await asyncio.to_thread(thaw, self._process.token, self._process.pid)
+
+    async def _announced(self) -> bool:
+        while told := await self.read(1):
+            if told == BEGUN:
+                return True
+        return False
 
     async def _stop(self, why: str) -> None:
         self._stopped.set()

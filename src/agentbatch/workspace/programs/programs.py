@@ -21,7 +21,8 @@ from agentbatch.workspace.programs.relay import Relay, interpreter
 from agentbatch.workspace.sandbox.mounts import Mount
 from agentbatch.workspace.sandbox.sandbox import Sandbox, Walls
 from agentbatch.workspace.shell.guard import Guard
-from agentbatch.workspace.shell.shell import limited
+from agentbatch.workspace.shell.processes import until_begun
+from agentbatch.workspace.shell.shell import announced
 from agentbatch.workspace.workspace import Program
 
 LOOK = 30.0
@@ -70,6 +71,9 @@ class Programs:
     async def open(self, program: Program) -> LocalProcess:
         """Raises UserError, OSError."""
         self._check(program)
+        return await until_begun(lambda: self._open_once(program))
+
+    async def _open_once(self, program: Program) -> LocalProcess:
         logins = credential_files(self._user_home, program.credentials)
         if isinstance(self._sandbox, Sandbox):
             process, home = await self._open_here(self._sandbox, program, logins)
@@ -109,7 +113,7 @@ class Programs:
             "HOME": str(home),
         }
         relay = Relay(program.port) if program.port and walls and not sandbox.network else None
-        argv = limited(argv if relay is None else relay.around(argv))
+        argv = announced(argv if relay is None else relay.around(argv))
         argv[0] = str(find_program(argv[0], self._env["PATH"], self._directories))
         argv, env = _around(sandbox, home, logins, relay).wrap(argv, env)
         guard = None if walls else self._guard

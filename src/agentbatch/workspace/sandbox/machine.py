@@ -46,7 +46,11 @@ def _unreadable_for_others(tree: str, depth: int) -> Iterator[Path]:
                 continue
             is_folder = entry.is_dir(follow_symlinks=False)
             needed = stat.S_IROTH | (stat.S_IXOTH if is_folder else 0)
-            if entry.stat(follow_symlinks=False).st_mode & needed != needed:
+            try:
+                mode = entry.stat(follow_symlinks=False).st_mode
+            except OSError:
+                continue  # it has just gone
+            if mode & needed != needed:
                 if (is_folder or entry.is_file(follow_symlinks=False)) and os.access(entry.path, os.R_OK):
                     yield Path(entry.path)
             elif is_folder and left > 1:

@@ -25,8 +25,8 @@ class Guard:
     """At work from the first start to its close; an engine that is killed closes it too."""
 
     def __init__(self, mark: str, environ: Mapping[str, str]) -> None:
-        """`mark`: what all processes of the run carry. `environ`: the engine's variables."""
-        self._mark = mark
+        """`mark`: what all processes of this session carry, and no other's. `environ`: the engine's variables."""
+        self.mark = mark
         self._env = {name: environ[name] for name in ("PATH", MARK) if name in environ}
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
@@ -76,7 +76,7 @@ class Guard:
             self._line.settimeout(PATIENCE)
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", guarding.__file__, self._mark],
+                    [sys.executable, "-I", "-S", guarding.__file__, self.mark],
                     env=self._env,
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,

@@ -5,10 +5,10 @@ import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from agentbatch.cancellation import to_the_end
 from agentbatch.workspace.shell.guard import AVAILABLE, Guard, GuardedProcess
@@ -21,8 +21,29 @@ KILL_PATIENCE = 5.0
 """Seconds to wait for a killed process; longer means that it hangs in the kernel (a dead network disk)."""
 POLL = 0.05
 """Seconds between looks at a process on systems without pidfd (not Linux)."""
+BEGUN = b"\x06"
+"""What a command's walls, once they stand, print before it runs (`announced`)."""
+PAUSES = (0.05, 0.2, 0.5)
+"""Seconds before another try where walls could not be built."""
 CHUNK = 64 * 1024
 """Bytes a read: what a pipe holds on Linux."""
+
+
+class NotBegun(OSError):
+    """Nothing has run: what it was to run in ended before."""
+
+
+T = TypeVar("T")
+
+
+async def until_begun(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Again where walls could not be built, as when a folder or a mount of the machine that they are made of went just
+    then: such an end must not be taken for that of what was to run. Raises NotBegun."""
+    for pause in PAUSES:
+        with suppress(NotBegun):
+            return await attempt()
+        await asyncio.sleep(pause)
+    return await attempt()
 
 
 class MarkedProcess:
@@ -178,6 +199,8 @@ class CommandProcess:
         """Start it: no input, both outputs into one pipe. Raises OSError. `sweep`: as for `MarkedProcess.end`; `guard`:
         who starts it."""
         self._sweep = sweep
+        self.begun = False
+        """Its walls stood, and it ran: BEGUN was read, which is no output of its own."""
         self._read, write = os.pipe()
         try:
             os.set_blocking(self._read, False)
@@ -213,6 +236,9 @@ class CommandProcess:
             await asyncio.wait({self._drain}, timeout=GRACE)
             self._drain.cancel()
             await asyncio.wait({self._drain})
+        if not self.begun:  # who has not been heard of in time has run all the same
+            with suppress(BlockingIOError):
+                self.begun = BEGUN in os.read(self._read, CHUNK)
         os.close(self._read)
 
     @property
@@ -230,6 +256,9 @@ class CommandProcess:
                 continue
             if not data:
                 return
+            if not self.begun:
+                told, mark, output = data.partition(BEGUN)
+                self.begun, data = bool(mark), told + output
             if collector.writes_next(len(data)):
                 await to_the_end(asyncio.to_thread(collector.feed, data))
             else:

@@ -9,7 +9,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.workspace.sandbox.sandbox import Walls
 from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.output import Collector
-from agentbatch.workspace.shell.processes import CommandProcess
+from agentbatch.workspace.shell.processes import BEGUN, CommandProcess, NotBegun, until_begun
 from agentbatch.workspace.workspace import CommandResult
 
 MAX_COMMAND = 120_000
@@ -56,13 +56,20 @@ class Shell:
 
         A command that cannot be started is a result with exit code 126, not an error. Safe to cancel.
         """
-        begun = time.monotonic()
         refusal = _refusal(command)
         if refusal:
             return _not_started(refusal)
+        try:
+            return await until_begun(lambda: self._run_once(command, timeout))
+        except NotBegun as error:
+            return _not_started(str(error))
+
+    async def _run_once(self, command: str, timeout: float) -> CommandResult:
+        """Raises NotBegun."""
+        started = time.monotonic()
         collector = Collector(self._outputs, self._redact)
         await self._sandbox.enter()
-        argv, env = self._sandbox.wrap(limited(["bash", "-c", command]), self._env)
+        argv, env = self._sandbox.wrap(announced(["bash", "-c", command]), self._env)
         outside = self._sandbox.outside or self._root
         try:
             process = CommandProcess(
@@ -77,12 +84,16 @@ class Shell:
                 await to_the_end(self._end(process, collector))
             finally:
                 output = collector.finish()
+        if ended and not process.begun:
+            raise NotBegun(
+                output.strip() or f"what it was to run in ended with exit code {process.exit_code}"
+            )
         return CommandResult(
             exit_code=process.exit_code if ended and not collector.flooded else None,
             output=output,
             timed_out=not ended and not collector.flooded,
             flooded=collector.flooded,
-            seconds=time.monotonic() - begun,
+            seconds=time.monotonic() - started,
             spilled=str(collector.spilled or ""),
         )
 
@@ -96,10 +107,15 @@ class Shell:
                 collector.feed(f"\n{said}\n".encode())
 
 
-def limited(argv: Sequence[str]) -> list[str]:
-    """The command line that runs `argv` under LIMITS."""
+def limited(argv: Sequence[str], first: str = "") -> list[str]:
+    """The command line that runs `argv` under LIMITS. `first`: what bash does before."""
     limits = [line.split("#")[0].strip() for line in LIMITS.splitlines()]
-    return ["bash", "-c", "{ " + "; ".join(limits) + '; } 2>/dev/null; exec -- "$@"', "bash", *argv]
+    return ["bash", "-c", "{ " + "; ".join(limits) + f'; }} 2>/dev/null; {first}exec -- "$@"', "bash", *argv]
+
+
+def announced(argv: Sequence[str]) -> list[str]:
+    """The same, which prints BEGUN before it runs `argv`."""
+    return limited(argv, f"printf '\\{BEGUN[0]:03o}'; ")
 
 
 def _refusal(command: str) -> str:
