@@ -9,8 +9,8 @@ import pytest
 from agentbatch.gateway.apis.api import Api, Reader
 from agentbatch.gateway.apis.messages import MessagesApi
 from agentbatch.gateway.apis.responses import ResponsesApi
-from agentbatch.gateway.apis.typed_events import merged
 from agentbatch.model.answer.answer import CutError, GarbageError, RefusedError
+from agentbatch.model.stream.typed_events import merged
 from agentbatch.usage import Usage
 
 R, M = ResponsesApi(), MessagesApi()

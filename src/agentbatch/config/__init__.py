@@ -16,7 +16,16 @@ from agentbatch.config.settings import (
     options,
     secret_variables,
 )
-from agentbatch.config.values import Amount, DisplayName, Isolation, Mode, SandboxName, StopAt, ToolModeChoice
+from agentbatch.config.values import (
+    Amount,
+    ApiChoice,
+    DisplayName,
+    Isolation,
+    Mode,
+    SandboxName,
+    StopAt,
+    ToolModeChoice,
+)
 
 __all__ = [
     "BUILTIN",
@@ -27,6 +36,7 @@ __all__ = [
     "SERIAL_REST_MS",
     "TEST_MODE_TASKS",
     "Amount",
+    "ApiChoice",
     "Contestant",
     "DisplayName",
     "Isolation",

@@ -15,6 +15,7 @@ from agentbatch.config.values import (
     Addresses,
     Alerts,
     Amount,
+    ApiChoice,
     CoderModels,
     DisplayName,
     Headers,
@@ -78,6 +79,7 @@ class RoleSettings(BaseModel):
     """Prints the key; empty: there is none."""
     headers: tuple[SecretStr, ...] = ()
     """Of every request, as `read_header` takes them."""
+    api: ApiChoice = "auto"
     named_by: str = ""
     """What names the address, or would, as the end of a sentence: `OPENAI_BASE_URL in .env sets it`."""
 
@@ -277,6 +279,13 @@ class Settings(BaseModel):
     )
     coder_headers: Annotated[Headers, option(None, "CODER_HEADERS")] = ()
     evaluation_headers: Annotated[Headers, option(None, "EVALUATION_HEADERS")] = ()
+    api: Annotated[ApiChoice | None, option("--api", "AGENTBATCH_API", "", "models")] = Field(
+        None,
+        description="how the builtin coder's and judge's models are asked: by chat completions, or by the Responses "
+        "API; auto, the default: chat, but where the other is known to be better, or the only one",
+    )
+    coder_api: Annotated[ApiChoice | None, option(None, "CODER_API")] = None
+    evaluation_api: Annotated[ApiChoice | None, option(None, "EVALUATION_API")] = None
     ca_bundle: Annotated[
         Path | None,
         option(
@@ -423,6 +432,12 @@ class Settings(BaseModel):
         both = (self.header, getattr(self, f"{role}_headers"))
         return merged([read_header(text.get_secret_value()) for text in group] for group in both)
 
+    def _api(self, role: str) -> ApiChoice:
+        """The role's own, but where the flag names another for both."""
+        own: ApiChoice | None = getattr(self, f"{role}_api")
+        by_flag = self._sources.get("api", "").startswith("--")
+        return (self.api if by_flag else None) or own or self.api or "auto"
+
     def _role(self, role: str, model: str, base_url: str) -> RoleSettings:
         key, command = getattr(self, f"{role}_api_key"), getattr(self, f"{role}_api_key_command")
         return RoleSettings(
@@ -431,6 +446,7 @@ class Settings(BaseModel):
             api_key=key or SecretStr(""),
             key_command=command or SecretStr(""),
             headers=tuple(SecretStr(f"{name}={value}") for name, value in self._headers(role)),
+            api=self._api(role),
             named_by=self._named_by("coder_endpoint" if role == "coder" else "evaluation_base_url"),
         )
 

@@ -24,6 +24,8 @@ StopAt = Literal["first", "all"]
 PromptCacheChoice = Literal["auto", "on", "1h", "off"]
 """cache_control marks: where they are known to be wanted; always; always, kept for an hour; never."""
 ToolModeChoice = Literal["auto", "native", "schema", "text"]
+ApiChoice = Literal["auto", "chat", "responses"]
+"""Chat completions, or the Responses API; auto: chat, but where the other is known to be better, or the only one."""
 
 Amount = Annotated[float, Field(gt=0, lt=1_000_000_000.0)]
 """A time in seconds, or a sum in dollars: a billion is a slip of the finger, or `inf`."""

@@ -19,6 +19,9 @@ enforces (toolcalls/json_actions.py); blocks of text (toolcalls/blocks/)."""
 
 TOOL_MODES: tuple[ToolMode, ...] = ("native", "schema", "text")
 
+ApiName = Literal["chat", "responses"]
+"""How the endpoint is asked: chat completions, or the Responses API."""
+
 MAX_LESSONS = 24
 """Requests that one call may spend on learning. Every lesson removes a capability, so there are hardly more."""
 
@@ -27,6 +30,10 @@ MAX_LESSONS = 24
 class Capabilities:
     """What the model is believed to support. Only ever shrinks."""
 
+    apis: tuple[ApiName, ...] = ("chat", "responses")
+    """Those that are tried, the first one is in use; where the user has named one, that counts."""
+    encrypted: bool = True
+    """Of the Responses API: the model gives its reasoning encrypted, to be sent back."""
     output_form: OutputForm = "json_schema"
     output_limits: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
     """Names of the output limit to try; the first one is in use. Empty: the endpoint accepts none."""
@@ -67,6 +74,8 @@ class Capabilities:
     def merged(self, other: "Capabilities") -> "Capabilities":
         """What both allow. Two calls that learned different things at the same time lose neither lesson."""
         return Capabilities(
+            apis=min(self.apis, other.apis, key=len),
+            encrypted=self.encrypted and other.encrypted,
             output_form=max(self.output_form, other.output_form, key=LADDER.index),
             output_limits=min(self.output_limits, other.output_limits, key=len),
             temperature=self.temperature and other.temperature,
@@ -87,6 +96,8 @@ class Capabilities:
     def lost(self, after: "Capabilities") -> str:
         """What `after` no longer has, as text for a person."""
         words = [
+            (self.apis != after.apis, _API_NAMES[self.apis[0]]),
+            (self.encrypted != after.encrypted, "encrypted reasoning"),
             (self.output_form != after.output_form, f"{self.output_form} output"),
             (self.output_limits != after.output_limits, next(iter(self.output_limits), "")),
             (self.temperature != after.temperature, "temperature"),
@@ -109,6 +120,8 @@ class Capabilities:
         return ", ".join(word for changed, word in words if changed)
 
 
+_API_NAMES: Mapping[ApiName, str] = {"chat": "chat completions", "responses": "the Responses API"}
+
 _MODE_NAMES: Mapping[ToolMode, str] = {
     "native": "tool calls",
     "schema": "actions of a JSON schema",
@@ -124,6 +137,7 @@ _RULE_NAMES: Mapping[HistoryRule, str] = {
     "reasoning": "a history without reasoning_content",
     "signed": "calls without a thought signature",
     "tools_with_calls": "a history with calls where no tools are offered",
+    "no_items": "earlier output items",
 }
 """What is refused where the rule holds."""
 

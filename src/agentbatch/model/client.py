@@ -2,23 +2,26 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
-from agentbatch.model.answer.answer import Answer, CutError, GarbageError, RefusedError, read_answer
+from agentbatch.config import ApiChoice
+from agentbatch.model.answer.answer import Answer, CutError, GarbageError, RefusedError
+from agentbatch.model.apis import APIS, AnswerReader, Api, sent
 from agentbatch.model.attempts import Attempts
-from agentbatch.model.capabilities import Capabilities
+from agentbatch.model.capabilities import ApiName, Capabilities
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failures import failure as failures
 from agentbatch.model.failures.failure import Failure
 from agentbatch.model.http.errors import TransportError
 from agentbatch.model.http.transport import HttpAnswer
 from agentbatch.model.reply import Message, ModelError, Observer, Reply, ToolSpec
-from agentbatch.model.request.request import Schema, build_body, encode_body
-from agentbatch.model.stream.stream import StreamedAnswer
+from agentbatch.model.request.history import ITEMS, SOURCE, of_source
+from agentbatch.model.request.request import Schema, build_body
+from agentbatch.model.responses.body import ENCRYPTED
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.usage import Usage
-
-PATH = "/chat/completions"
 
 EXPECTED_OUTPUT = 500
 """Tokens reserved for an answer of unknown length: a tool call or two."""
@@ -35,12 +38,24 @@ class ModelClient:
         temperature: float | None = None,
         seed: int | None = None,
         max_output_tokens: int | None = None,
+        api: ApiChoice = "auto",
     ) -> None:
+        """`api`: the one to ask by, whatever the endpoint says; auto: that which it is known, or found, to have."""
         self.endpoint = endpoint
         self.model = model
         self.temperature = temperature
         self.seed = seed
         self.max_output_tokens = max_output_tokens
+        self.api = api
+
+    def apis(self, capabilities: Capabilities) -> tuple[ApiName, ...]:
+        """Those that may be tried; the first one is in use."""
+        return capabilities.apis if self.api == "auto" else (self.api,)
+
+    @property
+    def source(self) -> str:
+        """Whose words its replies are."""
+        return f"{self.model} {urlsplit(self.endpoint.base_url).hostname or ''}"
 
     async def complete(
         self,
@@ -94,7 +109,7 @@ class _Call:
         self._tools = tools or None
         self._schema = schema
         self._temperature = client.temperature if temperature is None else temperature
-        self._reader: StreamedAnswer | None = None
+        self._reader: AnswerReader | None = None
         self._input_tokens = input_tokens
         reserved = input_tokens + (client.max_output_tokens or EXPECTED_OUTPUT)
         self.attempts = Attempts(client.endpoint, client.model, reserved, observer)
@@ -107,14 +122,20 @@ class _Call:
                 raise
             # Whoever asked makes of it what can be made.
             return Answer(error.written, tool_calls=(), reasoning="", finish_reason="stop", usage=None)
+        if ITEMS in answer.carried:
+            answer = replace(answer, carried={**answer.carried, SOURCE: self._client.source})
         mode = self.attempts.capabilities.tool_mode
         return self._endpoint.forms.read(answer, self._tools, mode, self._messages)
 
     def body(self, capabilities: Capabilities) -> dict[str, Any]:
         client = self._client
-        return build_body(
+        apis = client.apis(capabilities)
+        responds = apis[0] == "responses"
+        if responds:
+            capabilities = replace(capabilities, cache_marks="")  # of chat's messages
+        body = build_body(
             client.model,
-            self._messages,
+            of_source(self._messages, client.source if responds else ""),
             capabilities,
             tools=self._tools,
             schema=self._schema,
@@ -123,11 +144,16 @@ class _Call:
             max_output_tokens=client.max_output_tokens,
             forms=self._endpoint.forms,
         )
+        body[APIS] = apis
+        if responds and capabilities.encrypted:
+            body["include"] = [ENCRYPTED]
+        return body
 
     async def send(self, body: dict[str, Any]) -> Answer | Failure:
-        reader = self._reader = StreamedAnswer(self._on_tokens) if body.get("stream") else None
+        api, content = sent(body)
+        reader = self._reader = api.stream(self._on_tokens) if body.get("stream") else None
         try:
-            outcome = _outcome(await self._endpoint.post(PATH, encode_body(body), reader), reader)
+            outcome = _outcome(await self._endpoint.post(api.path, content, reader), api, reader)
         except (TransportError, CutError, GarbageError, RefusedError) as error:
             return failures.failure_of(error, time.time())
         if isinstance(outcome, Answer) and outcome.usage is not None:
@@ -146,7 +172,7 @@ class _Call:
             self.attempts.generating(tokens, self._reader.tail)
 
 
-def _outcome(answer: HttpAnswer, reader: StreamedAnswer | None) -> Answer | Failure:
+def _outcome(answer: HttpAnswer, api: Api, reader: AnswerReader | None) -> Answer | Failure:
     if answer.status != 200:
         return failures.http_failure(answer, time.time())
-    return read_answer(answer.body) if reader is None else reader.answer()
+    return api.read(answer.body) if reader is None else reader.answer()

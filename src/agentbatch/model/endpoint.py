@@ -174,7 +174,7 @@ class Endpoint:
         if model not in self._capabilities:
             marks = marks_for(self._prompt_cache, model, self.base_url)
             self._capabilities[model] = replace(
-                initial_capabilities(self.base_url), stream=self._stream, cache_marks=marks
+                initial_capabilities(self.base_url, model), stream=self._stream, cache_marks=marks
             )
         return self._capabilities[model]
 

@@ -114,6 +114,7 @@ async def _local(settings: Settings, folder: Path) -> AsyncIterator[Check]:
 async def _role(
     name: str, role: RoleSettings, settings: Settings, folder: Path, identity: str = ""
 ) -> AsyncIterator[Check]:
+    api = (settings.coder if name == "coder" else settings.evaluator).api
     redact = Redactor([*settings.secrets, role.api_key.get_secret_value()])
     try:
         access = Access.of(role, settings, folder=folder, environ=os.environ, on_key=redact.add)
@@ -139,7 +140,7 @@ async def _role(
         except UserError as error:
             yield Check("fail", f"{name} endpoint", str(error))
             return
-        client = ModelClient(endpoint, role.model, max_output_tokens=ANSWER_TOKENS)
+        client = ModelClient(endpoint, role.model, max_output_tokens=ANSWER_TOKENS, api=api)
         answered = False
         async for check in _answers(name, client):
             answered = answered or check.result == "ok"
@@ -159,7 +160,9 @@ async def _answers(name: str, client: ModelClient) -> AsyncIterator[Check]:
             yield Check("warn", f"{name} endpoint", f"reached, answered {error.status}")
         yield Check("fail", f"{name} model", str(error))
         return
-    yield Check("ok", f"{name} endpoint", shown_url(client.endpoint.base_url))
+    api = client.apis(client.endpoint.capabilities(client.model))[0]
+    asked = "the Responses API" if api == "responses" else "chat completions"
+    yield Check("ok", f"{name} endpoint", f"{shown_url(client.endpoint.base_url)}, {asked}")
     detail = f"{client.model} answered in {reply.latency:.1f} s"
     if not reply.content.strip():
         yield Check("warn", f"{name} model", detail + ", with an empty reply")
@@ -175,7 +178,7 @@ async def _tools(client: ModelClient, settings: Settings, folder: Path) -> Check
     if not any(spec["function"]["name"] == "write_file" for spec in tools):
         return Check("warn", name, "not tried: agents/coder.toml leaves write_file out")
     memory = ToolModeMemory(memory_file(os.environ))
-    client = ModelClient(client.endpoint, client.model, max_output_tokens=PROBE_TOKENS)
+    client = ModelClient(client.endpoint, client.model, max_output_tokens=PROBE_TOKENS, api=client.api)
     known = memory.get(client.endpoint.identity, client.model)
     try:
         probe = await probe_tools(client, tools)

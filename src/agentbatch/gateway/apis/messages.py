@@ -6,11 +6,12 @@ from types import MappingProxyType
 from typing import Any
 
 from agentbatch.gateway.apis.api import Body, Wanted, count
-from agentbatch.gateway.apis.typed_events import Document, Said, TypedApi
+from agentbatch.gateway.apis.typed_api import TypedApi
 from agentbatch.model.answer.answer import GarbageError, raise_error
 from agentbatch.model.answer.finish_reasons import finish_reason
 from agentbatch.model.answer.reported_usage import usage_of_messages
 from agentbatch.model.http.transport import KeyForm
+from agentbatch.model.stream.typed_events import Document, Said
 from agentbatch.usage import Usage
 
 KINDS = {

@@ -6,63 +6,15 @@ from typing import Any
 
 from agentbatch.gateway.apis.api import Body, Wanted, count
 from agentbatch.gateway.apis.chat import openai_error
-from agentbatch.gateway.apis.typed_events import Document, Said, TypedApi
-from agentbatch.model.answer.answer import CutError, GarbageError, raise_error
-from agentbatch.model.answer.finish_reasons import finish_reason
-from agentbatch.model.answer.reported_usage import usage_of
+from agentbatch.gateway.apis.typed_api import TypedApi
 from agentbatch.model.http.transport import NO_HEADERS, KeyForm
-from agentbatch.usage import Usage
-
-BEFORE = ("response.created", "response.in_progress", "response.queued")
-"""Events that come before anything of the answer: until then it may still be refused."""
-
-CALLS = ("function_call", "custom_tool_call", "local_shell_call")
-
-
-class _Form:
-    """See Form."""
-
-    def event(self, document: Document) -> Said:
-        kind, response = document.get("type"), document.get("response")
-        if kind == "error" or document.get("error"):
-            raise_error({"error": document.get("error") or dict(document)})
-        if not isinstance(kind, str) or not kind.startswith("response.") or kind in BEFORE:
-            return Said()
-        if isinstance(response, Mapping) and kind.count(".") == 1:
-            return self._ended(response)._replace(last=True)
-        text = document.get("delta")
-        return Said(part=True, text=text if kind.endswith(".delta") and isinstance(text, str) else "")
-
-    def whole(self, document: Document) -> Said:
-        if not isinstance(document.get("output"), list):
-            raise_error(document)
-            raise GarbageError("a document without output")
-        return self._ended(document)
-
-    def usage(self, counts: Document) -> Usage | None:
-        return usage_of(dict(counts))
-
-    def _ended(self, response: Document) -> Said:
-        """What a response says at its end."""
-        status, details = response.get("status"), response.get("incomplete_details")
-        if status == "failed" or response.get("error"):
-            raise_error({"error": response.get("error") or "the response failed"})
-        if status in ("cancelled", "queued", "in_progress"):
-            raise CutError(f"the endpoint gave up in the middle of its answer ({status})")
-        reason = finish_reason(details.get("reason")) if isinstance(details, Mapping) else ""
-        counts = response.get("usage")
-        output = response.get("output")
-        called = isinstance(output, list) and any(
-            isinstance(item, Mapping) and item.get("type") in CALLS for item in output
-        )
-        reason = reason or ("length" if status == "incomplete" else "tool_calls" if called else "stop")
-        return Said(part=True, counts=counts if isinstance(counts, Mapping) else None, reason=reason)
+from agentbatch.model.responses.form import ResponsesForm
 
 
 class ResponsesApi(TypedApi):
     """See Api."""
 
-    form = _Form
+    form = ResponsesForm
     path = "/responses"
     key_form: KeyForm = "bearer"
     headers = NO_HEADERS

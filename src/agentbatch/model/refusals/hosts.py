@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from agentbatch.model.capabilities import Capabilities
+from agentbatch.model.refusals.apis import preferred
 
 
 class Host(NamedTuple):
@@ -29,10 +30,10 @@ HOSTS = (
 )
 
 
-def initial_capabilities(base_url: str) -> Capabilities:
+def initial_capabilities(base_url: str, model: str = "") -> Capabilities:
     """What to try first."""
-    name = urlsplit(base_url).hostname or ""
+    name, apis = urlsplit(base_url).hostname or "", preferred(base_url, model)
     for host in HOSTS:
         if name.endswith(host.suffixes):
-            return Capabilities(**host.known)
-    return Capabilities()
+            return Capabilities(apis=apis, **host.known)
+    return Capabilities(apis=apis)

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from agentbatch.model.apis import APIS
 from agentbatch.model.capabilities import LADDER, Capabilities, OutputForm, stepped_down
+from agentbatch.model.refusals.apis import refuses_api
 from agentbatch.model.refusals.overflow import is_overflow
 from agentbatch.model.refusals.server_error import ServerError
 from agentbatch.model.request.cache_marks import has_marks
@@ -23,9 +25,11 @@ _REFUSAL = re.compile(
     r"|requires? |found that support|must be set to|cannot be used"
 )
 _SCHEMA = re.compile(
-    r"response_format|json_schema|json_object|json mode|structured output|guided|grammar|\bschema\b"
+    r"response_format|text\.format|json_schema|json_object|json mode|structured output|guided|grammar|\bschema\b"
 )
 _SYSTEM = re.compile(r"system (role|message|prompt)|role.{0,40}\bsystem\b|developer instruction")
+_INCLUDE = re.compile(r"encrypted[ _]content|['\"`]include['\"`]|supplied: include")
+"""OpenAI "Encrypted content is not supported with this model." (OpenHands/OpenHands #11406)."""
 _STOP = re.compile(r"['\"`]stop['\"`]|\bstop (sequences?|words?|parameter|field)|parameter:? stop\b")
 _NO_STREAM = re.compile(
     r"\bstream(ing|ed)?\b[^.]{0,40}(\bnot\b|n't|cannot)[^.]{0,30}"
@@ -116,6 +120,17 @@ WORDINGS = (
         "'The toolConfig field must be defined when using toolUse and toolResult content blocks' "
         "(langgenius/dify #17545)",
     ),
+    HistoryWording(
+        "no_items",
+        re.compile(
+            r"encrypted[ _]content\b.{0,200}(could not|not supported|cannot|invalid|fail)|invalid_encrypted_content"
+            r"|not persisted when|without its required|duplicate item found|input\[\d+\]\.(id|summary|content|status)\b"
+        ),
+        "OpenAI 'The encrypted content … could not be verified' (Wei-Shaw/sub2api #3138), 'Items are not persisted "
+        "when `store` is set to false' behind gateways (maximhq/bifrost #5410), a reasoning item 'was provided without "
+        "its required following item', 'Duplicate item found with id' and 'Invalid 'input[N].content': array too long' "
+        "(microsoft/agent-framework-go #784); vLLM 'Encrypted content is not supported.' (vllm-project/vllm #28248)",
+    ),
 )
 
 _CONTENT = re.compile(
@@ -153,6 +168,9 @@ def learn(capabilities: Capabilities, error: ServerError, body: Mapping[str, Any
     about_history = _learn_history(capabilities, error, body)
     if about_history is not None:
         return about_history
+    apis = body.get(APIS, ())
+    if refuses_api(error, apis):
+        return replace(capabilities, apis=apis[1:])
     if is_overflow(error):
         return None
     about_stream = _learn_stream(capabilities, error, body)
@@ -232,6 +250,10 @@ def _learn_field(
         if limit in body and "messages" in body and re.search(rf"\b{limit}\b", words):
             left = tuple(name for name in capabilities.output_limits if name != limit)
             return replace(capabilities, output_limits=left)
+    if "include" in body and (error.param.startswith("include") or _INCLUDE.search(words)):
+        return replace(capabilities, encrypted=False)
+    if APIS in body and capabilities.output_limits and "max_output_tokens" in words:
+        return replace(capabilities, output_limits=())
     if "parallel_tool_calls" in body and "parallel_tool_calls" in words:
         return replace(capabilities, parallel_tool_calls=False)
     if "temperature" in body and "temperature" in words:

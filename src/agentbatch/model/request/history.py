@@ -12,12 +12,20 @@ from typing import Any, Literal
 Message = dict[str, Any]
 
 HistoryRule = Literal[
-    "no_developer", "one_system", "alternate", "short_ids", "reasoning", "signed", "tools_with_calls"
+    "no_developer",
+    "one_system",
+    "alternate",
+    "short_ids",
+    "reasoning",
+    "signed",
+    "tools_with_calls",
+    "no_items",
 ]
 """`no_developer`: the developer's role is called system; `one_system`: one system message, first; `alternate`: user and
 assistant take turns, an assistant stands between a tool and a user; `short_ids`: ids of calls have nine letters and
 digits; `reasoning`: each assistant message has `reasoning_content`; `signed`: calls have Gemini's thought signature;
-`tools_with_calls`: no calls in the history of a request that offers no tools."""
+`tools_with_calls`: no calls in the history of a request that offers no tools; `no_items`: words in place of the items
+that a response of the Responses API had."""
 
 EmptyContent = Literal["null", "empty", "word"]
 """What stands for the text of a message that has calls and no words."""
@@ -26,6 +34,12 @@ EMPTY_CONTENTS: tuple[EmptyContent, ...] = ("null", "empty", "word")
 
 BRIDGE = "OK."
 """What the assistant says between a tool's result and the user's next words; also the `word` of EmptyContent."""
+
+ITEMS = "response_items"
+"""The field of an assistant's message with the items in which the Responses API gave it (responses/items.py)."""
+
+SOURCE = "response_source"
+"""Beside it: the model and the host that they came from. Nobody else can read its encrypted reasoning."""
 
 UNSIGNED = "skip_thought_signature_validator"
 """Google's placeholder for calls that another model made (ai.google.dev/gemini-api/docs/thought-signatures)."""
@@ -42,6 +56,16 @@ def shaped(messages: Sequence[Message], rules: Collection[HistoryRule]) -> list[
         if rule in rules:
             history = shape(history)
     return history
+
+
+def of_source(messages: Sequence[Message], source: str) -> list[Message]:
+    """The messages with the items that came from there, and no others; empty: without any."""
+    return [
+        _without(message, (ITEMS, SOURCE))
+        if ITEMS in message and not (source and message.get(SOURCE) == source)
+        else message
+        for message in messages
+    ]
 
 
 def without_fields(messages: Iterable[Message], names: Collection[str]) -> list[Message]:
@@ -159,6 +183,10 @@ def _sign(call: Message) -> Message:
     return {**call, "extra_content": {"google": {"thought_signature": UNSIGNED}}}
 
 
+def _without_items(messages: list[Message]) -> list[Message]:
+    return of_source(messages, "")
+
+
 _SHAPES: Mapping[HistoryRule, Callable[[list[Message]], list[Message]]] = {
     "no_developer": _without_developer,
     "one_system": _with_one_system,
@@ -166,6 +194,7 @@ _SHAPES: Mapping[HistoryRule, Callable[[list[Message]], list[Message]]] = {
     "short_ids": _with_short_ids,
     "reasoning": _with_reasoning,
     "signed": _signed,
+    "no_items": _without_items,
 }
 
 

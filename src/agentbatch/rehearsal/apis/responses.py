@@ -1,5 +1,7 @@
 """OpenAI's Responses API: `input` items in, `output` items out. Nothing is stored."""
 
+import base64
+import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +13,9 @@ from agentbatch.rehearsal.streaming import chunks, encode
 
 CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 """Items that call a tool, and what they call it with."""
+ENCRYPTED = "reasoning.encrypted_content"
+"""What `include` asks for, where nothing is stored."""
+SEAL = b"rehearsal:"
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
 
 
@@ -26,7 +31,7 @@ def _read(data: bytes) -> Asked | Problem:
     if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
         text = "Missing required parameter: 'input'."
         return Problem(400, text, param="input", code="missing_required_parameter")
-    problem = _unanswered(items)
+    problem = _unanswered(items) or _strange_reasoning(items)
     if problem is not None:
         return problem
     system = [{"role": "system", "content": body["instructions"]}] if body.get("instructions") else []
@@ -51,6 +56,37 @@ def _unanswered(items: Sequence[Mapping[str, Any]]) -> Problem | None:
             text = f"No tool call found for function call output with call_id {one}."
             return Problem(400, text, param="input")
     return None
+
+
+def _strange_reasoning(items: Sequence[Mapping[str, Any]]) -> Problem | None:
+    """The API's own check: reasoning is its own, and stands before what it led to."""
+    for place, item in enumerate(items):
+        if item.get("type") != "reasoning":
+            continue
+        following = items[place + 1] if place + 1 < len(items) else {}
+        if following.get("type") in (None, *OUTPUTS) or following.get("role") in (
+            "user",
+            "system",
+            "developer",
+        ):
+            text = f"Item '{item.get('id')}' of type 'reasoning' was provided without its required following item."
+            return Problem(400, text, param="input")
+        sealed = item.get("encrypted_content")
+        if sealed is not None and not _opened(sealed):
+            text = f"The encrypted content for item {item.get('id')} could not be verified."
+            return Problem(400, text, param="input", code="invalid_encrypted_content")
+    return None
+
+
+def _sealed(text: str) -> str:
+    return base64.urlsafe_b64encode(SEAL + text.encode("utf-8", "replace")).decode()
+
+
+def _opened(sealed: object) -> bool:
+    try:
+        return base64.urlsafe_b64decode(str(sealed).encode()).startswith(SEAL)
+    except (ValueError, binascii.Error):
+        return False
 
 
 def _messages(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -114,7 +150,9 @@ def _output(completion: Document, asked: Asked) -> Iterator[dict[str, Any]]:
     freeform = {tool["custom"]["name"] for tool in asked.chat.get("tools", ()) if "custom" in tool}
     if message.get("reasoning_content"):
         summary = [{"type": "summary_text", "text": message["reasoning_content"]}]
-        yield {"id": _id(completion, "rs"), "type": "reasoning", "summary": summary}
+        sealed = {"encrypted_content": _sealed(message["reasoning_content"])}
+        item = {"id": _id(completion, "rs"), "type": "reasoning", "summary": summary}
+        yield item | (sealed if ENCRYPTED in _listed(asked.body.get("include")) else {})
     if message.get("content") or not message.get("tool_calls"):
         part: dict[str, Any] = {
             "type": "output_text",

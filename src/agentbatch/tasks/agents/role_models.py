@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from agentbatch.config import BUILTIN
+from agentbatch.config import BUILTIN, ApiChoice
 from agentbatch.gateway.account import Account
 from agentbatch.gateway.gateway import Gateway
 from agentbatch.model.client import ModelClient
@@ -49,6 +49,7 @@ class RoleModelConfig:
     """The endpoint has this one model: a task's own choice is ignored."""
     others: re.Pattern[str] | None = None
     """The names of what it has beside that; None: any."""
+    api: ApiChoice = "auto"
 
     def named(self, name: str | None) -> str:
         """The model that is called where a task asks for `name`, if it does."""
@@ -83,6 +84,7 @@ class RoleModels:
             temperature=_first(temperature, special.temperature, parameters.temperature),
             seed=special.seed,
             max_output_tokens=parameters.max_output_tokens,
+            api=config.api,
         )
         return RoleModel(client, self.billing(config, planned, client.model))
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from agentbatch.config import ToolModeChoice
+from agentbatch.config import ApiChoice, ToolModeChoice
 from agentbatch.model.capabilities import ToolMode
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
@@ -23,7 +23,9 @@ class ToolModes:
     say: Callable[[str], None]
     """Takes one sentence for the user."""
 
-    async def settle(self, endpoint: Endpoint, models: Iterable[str], tools: Sequence[ToolSpec]) -> None:
+    async def settle(
+        self, endpoint: Endpoint, models: Iterable[str], tools: Sequence[ToolSpec], api: ApiChoice = "auto"
+    ) -> None:
         """Set the mode of every model. Only endpoints on private addresses are probed: elsewhere calls cost money,
         and refusals and format failures show soon enough what a model can do."""
         probing = is_private(endpoint.base_url) and any(s["function"]["name"] == "write_file" for s in tools)
@@ -37,17 +39,18 @@ class ToolModes:
                         f"{model} calls tools in {known.mode} mode, as on {known.at:%Y-%m-%d}: {known.why}."
                     )
             elif probing:
-                await self._probe(endpoint, model, tools)
+                await self._probe(endpoint, model, tools, api)
 
     def changed(self, endpoint: Endpoint, model: str, mode: ToolMode, why: str) -> None:
         """A mode that turned out during the run."""
         self.memory.put(endpoint.identity, model, mode, why)
         self.say(f"{model} continues in {mode} mode: {why}.")
 
-    async def _probe(self, endpoint: Endpoint, model: str, tools: Sequence[ToolSpec]) -> None:
+    async def _probe(self, endpoint: Endpoint, model: str, tools: Sequence[ToolSpec], api: ApiChoice) -> None:
         self.say(f"Finding out how {model} calls tools (once; --tool-mode says it beforehand).")
         try:
-            probe = await probe_tools(ModelClient(endpoint, model, max_output_tokens=PROBE_TOKENS), tools)
+            client = ModelClient(endpoint, model, max_output_tokens=PROBE_TOKENS, api=api)
+            probe = await probe_tools(client, tools)
         except ModelError as error:
             self.say(f"That could not be found out: {error}")
             return

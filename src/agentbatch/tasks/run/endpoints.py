@@ -49,6 +49,7 @@ async def open_endpoints(
     """Both roles' endpoints: one shared when they are the same, the rehearsal server when there is no key."""
     settings = prepared.settings
     roles = (settings.coder, settings.evaluator)
+    apis = (roles[0].api, roles[1].api)
     local = (settings.coder_is_local, settings.evaluator_is_local)
     if server is not None:
         roles = (server.role if local[0] else roles[0], server.role if local[1] else roles[1])
@@ -66,7 +67,7 @@ async def open_endpoints(
     endpoints: dict[tuple[str, ...], Endpoint] = {}
     configs: list[RoleModelConfig] = []
     names: tuple[e.Role, e.Role] = ("coder", "evaluator")
-    for name, role, is_local in zip(names, roles, local, strict=True):
+    for name, role, is_local, api in zip(names, roles, local, apis, strict=True):
         key = role.access
         if key not in endpoints:
             identity = server.identity if server is not None and is_local else role.base_url
@@ -75,7 +76,7 @@ async def open_endpoints(
             endpoint = _endpoint(prepared, role, store, modes, identity, is_local)
             endpoints[key] = await stack.enter_async_context(endpoint)
         pricing_url = None if settings.rehearsal else role.base_url
-        config = RoleModelConfig(name, endpoints[key], role.model, pricing_url)
+        config = RoleModelConfig(name, endpoints[key], role.model, pricing_url, api=api)
         if settings.rehearsal:
             config = replace(config, only_model=name != "coder", others=REHEARSAL_CODERS)
         elif server is not None and is_local:

@@ -89,7 +89,7 @@ class BuiltinCoders:
         if config.pricing_url is None:
             return  # the rehearsal model
         models = (config.model,) if config.only_model else coder_models(tasks, config.model)
-        await self.parts.modes.settle(config.endpoint, models, self.specs)
+        await self.parts.modes.settle(config.endpoint, models, self.specs, config.api)
 
     def make(self, assignment: Assignment) -> BuiltinCoder:
         parts, planned, state = self.parts, assignment.task, assignment.state

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from agentbatch.files import parse_json
-from agentbatch.gateway.apis.api import Body, Reader
 from agentbatch.model.answer.answer import CutError, GarbageError
-from agentbatch.model.capabilities import Capabilities
 from agentbatch.model.http.transport import MAX_BODY, Received
 from agentbatch.model.stream.fragments import ending
 from agentbatch.model.stream.sse import BOM, EventReader
@@ -50,23 +48,8 @@ class Told:
     finish_reason: str
 
 
-class TypedApi:
-    """What such APIs have in common: see Api. They give their usage unasked, and are passed on as they are."""
-
-    form: type[Form]
-
-    def sent(self, body: Body, capabilities: Capabilities) -> Body:
-        return body
-
-    def shown(self, part: bytes, asked: Mapping[str, Any]) -> bytes:
-        return part
-
-    def reader(self, on_tokens: Callable[[int], None]) -> Reader:
-        return TypedAnswer(self.form(), on_tokens)
-
-
-class TypedAnswer:
-    """See `Reader`."""
+class TypedEvents:
+    """Reads an answer's body as it arrives, as `StreamedAnswer`."""
 
     def __init__(self, form: Form, on_tokens: Callable[[int], None]) -> None:
         self.whole = False
@@ -104,10 +87,10 @@ class TypedAnswer:
             raise GarbageError(f"longer than {MAX_BODY // (1024 * 1024)} MB")
         return "nothing"
 
-    def answer(self) -> Told:
+    def told(self) -> Told:
+        """After the end of the body. Raises GarbageError, RefusedError or CutError."""
         if self._events is None:
-            document = _document(b"".join(self._body or ()))
-            self._take(self._form.whole(document))
+            self._take(self._whole(b"".join(self._body or ())))
         elif not self._reason and not (self._over and self._deltas):
             raise CutError(f"the answer broke off after {self._size:,} characters")
         return Told(self._usage(), self._reason)
@@ -134,7 +117,7 @@ class TypedAnswer:
         for event in events.feed(chunk):
             if self._over or not event.data.strip() or event.data.strip() == b"[DONE]":
                 continue
-            said = self._form.event(_document(event.data))
+            said = self._event(event.data)
             self._take(said)
             if said.last:
                 self._over = self.whole = True
@@ -144,6 +127,12 @@ class TypedAnswer:
         if received in ("data", "trailer"):
             self._on_tokens(max(self._deltas, self._size // CHARACTERS_PER_TOKEN))
         return received
+
+    def _event(self, data: bytes) -> Said:
+        return self._form.event(document_of(data))
+
+    def _whole(self, body: bytes) -> Said:
+        return self._form.whole(document_of(body))
 
     def _take(self, said: Said) -> None:
         if said.counts is not None:
@@ -156,6 +145,13 @@ class TypedAnswer:
             self._end.append(said.text)
             if len(self._end) > KEPT:
                 self._end = [self.tail()]
+
+
+class TypedAnswer(TypedEvents):
+    """Where what an answer says of itself is all that is wanted."""
+
+    def answer(self) -> Told:
+        return self.told()
 
 
 def merged(before: Document, after: Document) -> dict[str, Any]:
@@ -176,7 +172,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _document(data: bytes) -> Document:
+def document_of(data: bytes) -> Document:
+    """The object that it is in JSON. Raises GarbageError."""
     try:
         document = parse_json(data)
     except ValueError:

@@ -1,0 +1,23 @@
+"""What APIs whose answers are typed events have in common: Responses and Messages."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agentbatch.gateway.apis.api import Body, Reader
+from agentbatch.model.capabilities import Capabilities
+from agentbatch.model.stream.typed_events import Form, TypedAnswer
+
+
+class TypedApi:
+    """See Api. They give their usage unasked, and are passed on as they are."""
+
+    form: type[Form]
+
+    def sent(self, body: Body, capabilities: Capabilities) -> Body:
+        return body
+
+    def shown(self, part: bytes, asked: Mapping[str, Any]) -> bytes:
+        return part
+
+    def reader(self, on_tokens: Callable[[int], None]) -> Reader:
+        return TypedAnswer(self.form(), on_tokens)
