@@ -126,8 +126,8 @@ def mini(task: Task, folder: Path, conditions: Conditions, python: Path) -> Outc
     installed = [python.parent.parent.resolve(), python.resolve().parent.parent]
     sandbox = sandbox_for(conditions.sandbox, folder.resolve(), network=True, readable=installed)
     began = time.monotonic()
-    command, variables = sandbox.wrap(command, variables)
-    code = run(command, folder, conditions, variables, folder / "mini.log")
+    with sandbox.wrap(command, variables) as (command, variables, handles):
+        code = run(command, folder, conditions, variables, folder / "mini.log", passed=handles)
     seconds = time.monotonic() - began
     if not trajectory.is_file():
         return Outcome("crashed", end_of(folder / "mini.log", code), seconds=seconds)
@@ -156,9 +156,10 @@ def run(
     variables: Mapping[str, str],
     log: Path,
     seconds: float | None = None,
+    passed: Sequence[int] = (),
 ) -> int | None:
     """Run to the end, at most `seconds` (the task's time) and START_UP; the exit code, or None when it had to be
-    killed."""
+    killed. `passed`: handles that it keeps."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
@@ -168,6 +169,7 @@ def run(
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=passed,
         )
         try:
             return process.wait(timeout=(seconds or conditions.seconds) + START_UP)

@@ -82,12 +82,13 @@ class Checker:
         program = f"{source}\nprint()\nprint({passed!r})\n"
         env = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
         sandbox = sandbox_for(self._choice, root, network=False)
-        command, env = sandbox.wrap([sys.executable, "-B", "-c", program], env)
-        with output.open("wb") as out:
+        argv = [sys.executable, "-B", "-c", program]
+        with output.open("wb") as out, sandbox.wrap(argv, env) as wrapped:
             process = subprocess.Popen(
-                command,
+                wrapped.argv,
                 cwd=root,
-                env=env,
+                env=wrapped.env,
+                pass_fds=wrapped.handles,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -67,8 +67,8 @@ def test_what_programs_load_at_their_start_is_loaded_inside_alone(
     planted = {key: text.format(proof=house.proof, root=house.root) for key, text in LOADED[name].items()}
     env = {"PATH": "/usr/bin:/bin", **planted}
     sandbox = house.rules(bubblewrap).sandbox(house.root, env, [])
-    _, outside = sandbox.wrap(["true"], env)
-    assert not planted.keys() & outside.keys()
+    with sandbox.wrap(["true"], env) as wrapped:
+        assert not planted.keys() & wrapped.env.keys()
     shown = " ".join(f'"${{{key}}}"' for key in planted)
     done = asyncio.run(Shell(house.root, sandbox, env, house.folder / "outputs").run(f"echo {shown}", 20.0))
     assert " ".join(planted.values()) in done.output, "the task's own programs have it"

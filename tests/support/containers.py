@@ -69,12 +69,13 @@ async def turn_inside(
     kind: str = "whole",
     guarded: Iterable[Path] = (),
     turns: int = 1,
+    network: bool = False,
 ) -> list[dict[str, Outcome]]:
     """`red_team.turn` in a container, so many times."""
     one = Image(image(podman(), kind))
-    engine, had = have_images(podman(), Wanted((one,), network=False), print)
+    engine, had = have_images(podman(), Wanted((one,), network=network), print)
     rules = house.rules(SandboxChoice("none", None, ""))
-    run = Containers(engine, had, False, token_hex(8), rules.home, rules.hidden_dirs)
+    run = Containers(engine, had, network, token_hex(8), rules.home, rules.hidden_dirs)
     walls = run.walls(
         one,
         Limits(processes=300),

@@ -56,6 +56,39 @@ def test_a_container_has_few_rights_and_ends_with_its_input(engine: Engine) -> N
     assert "read -r" in rest[2]
 
 
+@pytest.mark.parametrize(
+    ("engine", "profile", "options"),
+    [
+        (PODMAN, Path("/f/seccomp.json"), ["seccomp=/f/seccomp.json"]),
+        (PODMAN, None, []),
+        (DOCKER, None, []),
+        (replace(DOCKER, builtin="builtin"), None, ["seccomp=builtin"]),
+    ],
+)
+def test_system_calls_are_filtered_by_the_profile_given(
+    engine: Engine, profile: Path | None, options: list[str]
+) -> None:
+    words = run_arguments(engine, "n1", inside(), [], [], profile=profile)
+    assert [one for one in flags(words, "--security-opt") if one.startswith("seccomp")] == options
+
+
+@pytest.mark.parametrize(
+    ("options", "builtin"),
+    [
+        (["name=seccomp,profile=builtin"], ""),
+        (["name=apparmor", "name=seccomp,profile=default"], ""),
+        (["name=seccomp,profile=unconfined"], "builtin"),
+        (["name=seccomp,profile=/etc/docker/seccomp.json", "name=userns"], "builtin"),
+        (["name=apparmor"], ""),
+        (None, ""),
+    ],
+)
+def test_docker_is_told_to_use_its_own_profile_where_it_would_not(
+    options: list[str] | None, builtin: str
+) -> None:
+    assert read_info(DOCKER, {"SecurityOptions": options}, (1, 1)).builtin == builtin
+
+
 def test_podman_is_told_what_it_would_do_by_itself() -> None:
     words = run_arguments(PODMAN, "n1", inside(), [], [])
     assert {"--env-host=false", "--http-proxy=false", "--image-volume=ignore"} <= {

@@ -212,7 +212,8 @@ def _sandbox(settings: Settings, folder: Path, tell: Callable[[str], None]) -> C
         return Check("fail", "sandbox", str(error))
     if choice.warning:
         return Check("warn", "sandbox", choice.warning)
-    return Check("ok", "sandbox", f"{choice.name} ({choice.binary})" if choice.binary else choice.name)
+    unfiltered = "" if choice.filter or choice.binary is None else ", which filters no system calls here"
+    return Check("ok", "sandbox", choice.name + (f" ({choice.binary})" if choice.binary else "") + unfiltered)
 
 
 async def _tokenizer() -> Check:

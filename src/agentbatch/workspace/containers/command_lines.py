@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.mounts import Bind
@@ -93,9 +94,11 @@ def run_arguments(
     binds: Sequence[Bind],
     limits: Sequence[str],
     script: str = WAIT,
+    profile: Path | None = None,
 ) -> list[str]:
     """Starts a container that waits; it is gone when it has ended. `name`: empty for any; `limits`:
-    `engine.resource_limits()`."""
+    `engine.resource_limits()`; `profile`: of system calls, None: the engine's own."""
+    calls = str(profile) if profile is not None else engine.builtin
     rights = (word for right in engine.kept for word in ("--cap-add", right))
     return engine.command(
         *("run", "--rm", "--interactive", "--pull", "never", "--log-driver", "none", "--no-healthcheck"),
@@ -103,6 +106,7 @@ def run_arguments(
         *("--label", f"{MARK_LABEL}={inside.mark}"),
         *("--user", HOLDER, "--read-only", "--cap-drop", "all", *rights),
         *("--security-opt", "no-new-privileges", "--security-opt", "label=disable"),
+        *(("--security-opt", f"seccomp={calls}") if calls else ()),
         *(("--userns", "host") if engine.name == "podman" or engine.mapped else ()),
         *(OF_PODMAN if engine.name == "podman" else ()),
         *(word for proxy in PROXIES for both in (proxy, proxy.upper()) for word in ("--env", f"{both}=")),

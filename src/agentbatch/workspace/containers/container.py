@@ -26,6 +26,7 @@ from agentbatch.workspace.containers.inhabitants import (
     tell_inhabitants,
 )
 from agentbatch.workspace.containers.mounts import ENVIRONMENTS, HOME, Bind, Folders
+from agentbatch.workspace.containers.seccomp_profile import write_profile
 from agentbatch.workspace.containers.traces import Device, devices
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.sandbox.limits import groups_of, killed_for_memory, told_of_memory
@@ -156,7 +157,9 @@ class Container:
         await asyncio.to_thread(self._make_folders)
         self._name = f"agentbatch-{secrets.token_hex(12)}"
         self._binds = self._plan(self._folders)
-        words = run_arguments(self.engine, self._name, self.inside, self._binds, resource_limits())
+        words = run_arguments(
+            self.engine, self._name, self.inside, self._binds, resource_limits(), profile=self._profile()
+        )
         pipe = subprocess.PIPE
         self._client = client = await asyncio.create_subprocess_exec(
             *words,
@@ -185,6 +188,11 @@ class Container:
         self._first = first if has_first(first, self._name) else 0
         self._devices = devices(self._first) if self._first else None
         self._groups = groups_of(self._first) if self._first and self.inside.limits.memory else []
+
+    def _profile(self) -> Path | None:
+        if self.engine.profile is None:
+            return None
+        return write_profile(self.engine.profile, self._folders.profile, network=self.inside.network)
 
     def _make_folders(self) -> None:
         folders = self._folders

@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 from agentbatch.config import secret_variables
 from agentbatch.errors import UserError
+from agentbatch.files import parse_json
 from agentbatch.redaction import MIN_SECRET
 from agentbatch.text import clip
+from agentbatch.workspace.containers.seccomp_profile import hardened
 from agentbatch.workspace.shell.marks import sweep
 
 EngineName = Literal["podman", "docker"]
@@ -52,6 +54,10 @@ class Engine:
     """Docker gives containers other users' numbers unless it is told not to."""
     version: tuple[int, ...] = ()
     """Of podman; empty: not known."""
+    profile: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    """Of system calls, as it has it in a file; None: it has none that can be read."""
+    builtin: str = ""
+    """The name of the profile that it keeps in itself, where it is set up to use another one, or none."""
     env: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """The variables of its client."""
 
@@ -132,7 +138,21 @@ def _asked(name: EngineName, binary: Path, environ: Mapping[str, str], user: tup
     answer = engine.ask("info", "--format", form, timeout=INFO_TIMEOUT)
     if answer.exit_code != 0:
         raise OSError(answer.problem)
-    return read_info(engine, json.loads(answer.output), user)
+    info = json.loads(answer.output)
+    return replace(read_info(engine, info, user), profile=_profile(info))
+
+
+def _profile(info: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Podman's of system calls; docker keeps it in itself. Raises ValueError where no container could have it."""
+    security = info.get("host", {}).get("security", {})
+    if not security.get("seccompEnabled") or not security.get("seccompProfilePath"):
+        return None
+    try:
+        profile = parse_json(Path(security["seccompProfilePath"]).read_bytes())
+    except OSError:  # it runs containers in a machine of its own
+        return None
+    hardened(profile, network=True)
+    return dict(profile)
 
 
 def read_info(engine: Engine, info: Mapping[str, Any], user: tuple[int, int]) -> Engine:
@@ -145,7 +165,10 @@ def read_info(engine: Engine, info: Mapping[str, Any], user: tuple[int, int]) ->
     inside = "0:0" if rootless or engine.name == "podman" else f"{user[0]}:{user[1]}"
     kept = ("CHOWN", "DAC_OVERRIDE", "FOWNER") if not rootless and inside.startswith("0:") else ()
     told = info.get("version") if engine.name == "podman" else None
-    return replace(engine, user=inside, kept=kept, lacks=lacks, mapped=mapped, version=_numbers(told))
+    builtin = "" if engine.name == "podman" else _other_than_builtin(info)
+    return replace(
+        engine, user=inside, kept=kept, lacks=lacks, mapped=mapped, version=_numbers(told), builtin=builtin
+    )
 
 
 def _numbers(told: Any) -> tuple[int, ...]:
@@ -169,6 +192,12 @@ def _of_docker(info: Mapping[str, Any]) -> tuple[bool, bool, tuple[str, ...]]:
     told = {"memory": "MemoryLimit", "cpus": "CpuCfsQuota", "processes": "PidsLimit"}
     lacks = tuple(name for name, field in told.items() if not info.get(field, True))
     return any("name=rootless" in one for one in options), any("name=userns" in one for one in options), lacks
+
+
+def _other_than_builtin(info: Mapping[str, Any]) -> str:
+    options = [str(option) for option in info.get("SecurityOptions") or ()]
+    profiles = [one.partition("profile=")[2] for one in options if one.startswith("name=seccomp")]
+    return "builtin" if any(one not in ("builtin", "default", "") for one in profiles) else ""
 
 
 def resource_limits() -> list[str]:

@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from agentbatch.text import clip, list_names
 from agentbatch.workspace.containers.building import build
 from agentbatch.workspace.containers.command_lines import Inside, is_reference, run_arguments
 from agentbatch.workspace.containers.engine import Answer, Engine, resource_limits
+from agentbatch.workspace.containers.seccomp_profile import write_profile
 from agentbatch.workspace.workspace import Image, Limits
 
 PULL_TIMEOUT = 3600.0
@@ -174,12 +176,16 @@ def _probe(engine: Engine, reference: str, wanted: Wanted, programs: Sequence[st
         Inside(reference, "bash", wanted.network, most, "probe"),
         f"agentbatch-{secrets.token_hex(12)}",
     )
-    words = [*run_arguments(engine, name, inside, (), resource_limits(), script=PROBE), *programs]
-    first, *others = words[len(engine.command()) :]
     # The image's own bash need not end; podman sees to that also where we are killed.
     ends = ("--timeout", f"{PROBE_TIMEOUT:g}") if engine.name == "podman" else ()
-    try:
-        return engine.ask(first, *ends, *others, timeout=PROBE_TIMEOUT)
-    except OSError:
-        engine.ask("rm", "--force", "--volumes", "--", name)
-        raise
+    with tempfile.TemporaryDirectory(prefix="agentbatch-probe-") as folder:
+        profile = None
+        if engine.profile is not None:
+            profile = write_profile(engine.profile, Path(folder, "seccomp.json"), network=wanted.network)
+        words = run_arguments(engine, name, inside, (), resource_limits(), PROBE, profile)
+        first, *others = words[len(engine.command()) :]
+        try:
+            return engine.ask(first, *ends, *others, *programs, timeout=PROBE_TIMEOUT)
+        except OSError:
+            engine.ask("rm", "--force", "--volumes", "--", name)
+            raise

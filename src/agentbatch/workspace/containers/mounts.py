@@ -60,6 +60,10 @@ class Folders:
         return self.path / "blank-file"
 
     @property
+    def profile(self) -> Path:
+        return self.path / "seccomp.json"
+
+    @property
     def emptied(self) -> dict[Path, str]:
         return {self.path / name: place for name, place in EMPTIED.items()}
 

@@ -13,7 +13,7 @@ from agentbatch.workspace.containers.filling import fill
 from agentbatch.workspace.containers.images import Had
 from agentbatch.workspace.containers.mounts import Bind, Folders, plan_binds
 from agentbatch.workspace.sandbox.mounts import out_of_reach
-from agentbatch.workspace.sandbox.sandbox import check_hidden, known_now
+from agentbatch.workspace.sandbox.sandbox import Wrapped, check_hidden, known_now
 from agentbatch.workspace.workspace import Image, Limits
 
 AT_ONCE = 4
@@ -47,10 +47,10 @@ class ContainerWalls:
     async def enter(self) -> None:
         await self._container.enter()
 
-    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> Wrapped:
         self.check()
         words = self._container.command(env, self.directory, argv, talked=False)
-        return words, dict(self._container.engine.env)
+        return Wrapped(words, dict(self._container.engine.env))
 
     async def leave(self) -> str:
         return await self._container.leave()

@@ -51,13 +51,15 @@ class LocalProcess:
         redact: Redactor,
         relay: Relay | None = None,
         apart: Apart | None = None,
+        passed: Sequence[int] = (),
         guard: Guard | None = None,
     ) -> None:
         """Start what prints BEGUN before it runs (`announced`); `begin` follows. `relay`: its way to a port of this
-        machine, `apart`: where it is by itself; both end with the program. `guard`: who starts it. Raises OSError."""
+        machine, `apart`: where it is by itself; both end with the program. `passed`: handles that it keeps;
+        `guard`: who starts it. Raises OSError."""
         self._relay = relay
         self._apart = apart
-        passed = () if relay is None or relay.is_open else (relay.handle,)
+        passed = passed if relay is None or relay.is_open else (*passed, relay.handle)
         pipe = subprocess.PIPE
         self._process = MarkedProcess(
             argv, cwd, env, stdin=pipe, stdout=pipe, stderr=pipe, passed=passed, guard=guard

@@ -115,10 +115,14 @@ class Programs:
         relay = Relay(program.port) if program.port and walls and not sandbox.network else None
         argv = announced(argv if relay is None else relay.around(argv))
         argv[0] = str(find_program(argv[0], self._env["PATH"], self._directories))
-        argv, env = _around(sandbox, home, logins, relay).wrap(argv, env)
         guard = None if walls else self._guard
         try:
-            return LocalProcess(argv, self._root, env, self._redact, relay, guard=guard), home
+            with _around(sandbox, home, logins, relay).wrap(argv, env) as wrapped:
+                words, env, handles = wrapped
+                process = LocalProcess(
+                    words, self._root, env, self._redact, relay, passed=handles, guard=guard
+                )
+            return process, home
         except OSError:
             if relay is not None:
                 await relay.close()

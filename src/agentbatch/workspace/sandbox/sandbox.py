@@ -8,15 +8,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol, Self
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.sandbox.limits import TaskLimits
 from agentbatch.workspace.sandbox.machine import only_for_some, proc_arguments
 from agentbatch.workspace.sandbox.mounts import Mount, capabilities, out_of_reach, plan_mounts
+from agentbatch.workspace.sandbox.seccomp import compiled
 
 PROBE_TIMEOUT = 15.0
 """Seconds; bwrap needs hundredths of one, a machine under load more."""
+PROBES = 4
+"""Test runs: one fails where a folder that it covers goes just then."""
 
 NAMESPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent")
 ASSERTED = """\
@@ -40,6 +43,24 @@ class SandboxChoice:
     binary: Path | None
     warning: str
     """Empty when sandboxed; otherwise one sentence that names the remedy."""
+    filter: bytes = b""
+    """Of system calls, as `seccomp.compiled`; empty: none works here."""
+
+
+class Wrapped(NamedTuple):
+    """What is started so that something runs inside walls."""
+
+    argv: list[str]
+    env: dict[str, str]
+    handles: tuple[int, ...] = ()
+    """Open for the process that is started, until this is left."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self.handles:
+            os.close(handle)
 
 
 class Walls(Protocol):
@@ -77,8 +98,8 @@ class Walls(Protocol):
         """Before each command. Raises OSError where they cannot be had."""
         ...
 
-    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-        """The command line and the variables that run `argv` with `env` inside. Raises UserError as `check` does."""
+    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> Wrapped:
+        """What runs `argv` with `env` inside. Raises UserError as `check` does, OSError."""
         ...
 
     async def leave(self) -> str:
@@ -135,6 +156,8 @@ class Sandbox:
     """Those of them that existed when the task began."""
     limits: TaskLimits | None = None
     """What all that runs in it may take together; closed by whoever gave it."""
+    filter: bytes = b""
+    """As `SandboxChoice.filter`."""
 
     @property
     def directory(self) -> str:
@@ -173,16 +196,22 @@ class Sandbox:
         over = [mount for mount in self.mounts if place.is_relative_to(mount.place)]
         return bool(over) and over[-1].kind == "covered"
 
-    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> Wrapped:
         """It looks at the disk: what has gone outside of `root` is left out."""
         self.check()
-        words, outside = self._walled(argv, env)
-        return words if self.limits is None else self.limits.around(words), outside
-
-    def _walled(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
         if self.name == "none":
-            return list(argv), dict(env)
-        wrapped = [str(self.binary), *_machine()]
+            return Wrapped(self._limited(argv), dict(env))
+        handles = (_readable(self.filter),) if self.filter else ()
+        words, outside = self._walled(argv, env, handles)
+        return Wrapped(self._limited(words), outside, handles)
+
+    def _limited(self, words: Sequence[str]) -> list[str]:
+        return list(words) if self.limits is None else self.limits.around(words)
+
+    def _walled(
+        self, argv: Sequence[str], env: Mapping[str, str], filters: Sequence[int]
+    ) -> tuple[list[str], dict[str, str]]:
+        wrapped = [str(self.binary), *_machine(), *_filtered(filters)]
         if not self.network:
             wrapped.append("--unshare-net")
         for mount in self.mounts:
@@ -204,6 +233,18 @@ def _machine() -> list[str]:
     ]
 
 
+def _readable(content: bytes) -> int:
+    """A handle that it is read from, once. Raises OSError."""
+    read, write = os.pipe()
+    os.write(write, content)  # less than a pipe holds
+    os.close(write)
+    return read
+
+
+def _filtered(handles: Sequence[int]) -> list[str]:
+    return [word for handle in handles for word in ("--seccomp", str(handle))]
+
+
 def choose_sandbox(
     asked: Literal["auto", "bubblewrap", "none"], path_variable: str | None = None
 ) -> SandboxChoice:
@@ -221,9 +262,13 @@ def choose_sandbox(
         )
     problem = "bubblewrap is not installed" if sys.platform == "linux" else "bubblewrap works on Linux only"
     for binary in _binaries(path_variable):
-        problem = _probe(binary)
-        if not problem:
-            return SandboxChoice("bubblewrap", binary, "")
+        calls = compiled()
+        for _ in range(PROBES):
+            problem = _probe(binary, calls)
+            if not problem:
+                return SandboxChoice("bubblewrap", binary, "", calls)
+            if "seccomp" in problem.lower():  # an old bwrap, or a kernel without
+                calls = b""
     if asked == "bubblewrap":
         raise UserError(f"--sandbox bubblewrap: {problem}. The remedy is {REMEDY}, or --sandbox none.")
     return SandboxChoice(
@@ -268,7 +313,16 @@ def build_sandbox(
     mounts = plan_mounts(root, home, path_variable, hidden_dirs, hidden_files, readable, guarded)
     if choice.name != "bubblewrap":
         raise UserError(f"--sandbox {choice.name} needs an image here: give one with --image.")
-    return Sandbox("bubblewrap", choice.binary, root, tuple(mounts), network, tuple(hidden), there)
+    return Sandbox(
+        "bubblewrap",
+        choice.binary,
+        root,
+        tuple(mounts),
+        network,
+        tuple(hidden),
+        there,
+        filter=choice.filter,
+    )
 
 
 def _binaries(path_variable: str | None) -> list[Path]:
@@ -287,13 +341,15 @@ def _bundled() -> Path | None:
     return path
 
 
-def _probe(binary: Path) -> str:
-    """What keeps `binary` from working here; empty: nothing."""
+def _probe(binary: Path, calls: bytes) -> str:
+    """What keeps `binary` from working here with that filter; empty: nothing."""
     covered = [word for place in only_for_some() for word in Mount("covered", place).arguments()]
-    command = [str(binary), *_machine(), "--tmpfs", "/tmp", *covered, "--", "sh", "-c", ASSERTED]
+    handles = [_readable(calls)] if calls else []
+    walls = [*_machine(), *_filtered(handles), "--tmpfs", "/tmp", *covered]
     try:
         done = subprocess.run(
-            command,
+            [str(binary), *walls, "--", "sh", "-c", ASSERTED],
+            pass_fds=handles,
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -304,6 +360,9 @@ def _probe(binary: Path) -> str:
         return f"{binary} does not answer"
     except OSError as error:
         return f"{binary} cannot be run ({error.strerror})"
+    finally:
+        for handle in handles:
+            os.close(handle)
     if done.returncode == 0:
         return ""
     lines = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]

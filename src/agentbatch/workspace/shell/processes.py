@@ -194,10 +194,16 @@ class CommandProcess:
     """One running command. Whoever starts one calls `end` in a `finally`."""
 
     def __init__(
-        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], sweep: bool, guard: Guard | None = None
+        self,
+        argv: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        sweep: bool,
+        passed: Sequence[int] = (),
+        guard: Guard | None = None,
     ) -> None:
-        """Start it: no input, both outputs into one pipe. Raises OSError. `sweep`: as for `MarkedProcess.end`; `guard`:
-        who starts it."""
+        """Start it: no input, both outputs into one pipe. Raises OSError. `sweep`: as for `MarkedProcess.end`;
+        `passed`, `guard`: as for `MarkedProcess`."""
         self._sweep = sweep
         self.begun = False
         """Its walls stood, and it ran: BEGUN was read, which is no output of its own."""
@@ -205,7 +211,14 @@ class CommandProcess:
         try:
             os.set_blocking(self._read, False)
             self._process = MarkedProcess(
-                argv, cwd, env, stdin=subprocess.DEVNULL, stdout=write, stderr=write, guard=guard
+                argv,
+                cwd,
+                env,
+                stdin=subprocess.DEVNULL,
+                stdout=write,
+                stderr=write,
+                passed=passed,
+                guard=guard,
             )
         except (OSError, ValueError):
             os.close(self._read)

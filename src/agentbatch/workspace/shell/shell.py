@@ -69,12 +69,17 @@ class Shell:
         started = time.monotonic()
         collector = Collector(self._outputs, self._redact)
         await self._sandbox.enter()
-        argv, env = self._sandbox.wrap(announced(["bash", "-c", command]), self._env)
         outside = self._sandbox.outside or self._root
         try:
-            process = CommandProcess(
-                argv, outside, env, sweep=self._sandbox.name == "none", guard=self._guard
-            )
+            with self._sandbox.wrap(announced(["bash", "-c", command]), self._env) as wrapped:
+                process = CommandProcess(
+                    wrapped.argv,
+                    outside,
+                    wrapped.env,
+                    sweep=self._sandbox.name == "none",
+                    passed=wrapped.handles,
+                    guard=self._guard,
+                )
         except OSError as error:
             return _not_started(f"{error.strerror or error}: {error.filename or outside}")
         try:
