@@ -42,6 +42,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "resume-paused": Command("runs.control"),
         "cancel": Command("runs.control", "end one task"),
         "retry": Command("runs.control", "run a task again"),
+        "say": Command("runs.say", "say something to a task's coder"),
         "set": Command("runs.control", "change how many tasks run at a time"),
         "prune": Command("runs.prune", "remove old runs"),
     },

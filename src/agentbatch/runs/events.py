@@ -415,6 +415,25 @@ class AgentSession(TaskEvent):
     """It is known only by what was heard in it: it began before events that stand in front of this one."""
 
 
+class UserSaid(TaskEvent):
+    """The user has said something to a task under way: it is part of what the task asks for."""
+
+    type: Literal["user_said"] = "user_said"
+    text: str
+    by: str = ""
+    """Who, as the process names them that sent it; empty: unknown."""
+    token: str = ""
+    """Of the command that asked for it: one that was carried out is not taken for one that was not."""
+
+
+class UserHeard(TaskEvent):
+    """The coder has been told all that the user has said so far, in the message or prompt that is stored with this."""
+
+    type: Literal["user_heard"] = "user_heard"
+    upto: int
+    """Number of the latest `UserSaid` among it."""
+
+
 class ProjectRead(TaskEvent):
     """Files of the project were read for the task: AGENTS.md, and what the task names."""
 

@@ -138,6 +138,10 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             return ["its attempts are over: the best is chosen"]
         case e.CheckStarted(kind="setup" | "teardown"):
             return [f"{event.kind}: {clip(event.command, SHORT_WIDTH)}"]
+        case e.UserSaid():
+            return [f"{clip(event.by, 40) or 'the user'} says: {clip(_joined(event.text), TEXT_WIDTH)}"]
+        case e.UserHeard():
+            return ["the coder is told what the user said"]
         case e.HiddenVerified():
             failed = f" failed: {clip(last_said(event.tail) or event.command, SHORT_WIDTH)}"
             return [f"hidden_verify{' passed' if event.passed else failed}"]

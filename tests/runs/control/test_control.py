@@ -9,6 +9,7 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.runs.control.commands import Answer, Command, CommandQueue, await_answer, post
 from agentbatch.runs.control.control import Control, carry_out
+from agentbatch.runs.control.saying import Saying
 from agentbatch.runs.store.database import create_database
 
 STORED = ("stored",)
@@ -37,6 +38,9 @@ class Desk:
 
     def retry_task(self, task_id: str) -> str:
         return self._note("retry_task", task_id)
+
+    def say(self, task_id: str | None, saying: Saying) -> str:
+        return self._note("say", task_id, *saying)
 
     def set_concurrency(self, number: int) -> str:
         return self._note("set_concurrency", number)
@@ -71,6 +75,8 @@ def queue(database: Path) -> Iterator[CommandQueue]:
         ("unpause", {"task": "a"}, ("unpause", "a")),
         ("cancel", {"task": "a"}, ("cancel_task", "a")),
         ("retry", {"task": "a"}, ("retry_task", "a")),
+        ("say", {"task": "a", "text": " 做\r\n\x1b[2Jit "}, ("say", "a", "做\nit", "", "")),
+        ("say", {"text": "b", "by": "u\nv", "token": "t" * 100}, ("say", None, "b", "u v", "t" * 64)),
         ("set-concurrency", {"number": 10000}, ("set_concurrency", 10000)),
     ],
 )
@@ -95,6 +101,9 @@ def test_each_command_does_what_it_says(name: str, arguments: dict[str, object],
         ("cancel", "{}", "task: is missing"),
         ("cancel", '{"task": null}', "task: must be text"),
         ("retry", '{"task": 3}', "task: must be text"),
+        ("say", '{"task": "a"}', "text: is missing"),
+        ("say", '{"task": "a", "text": " \\u200b"}', "nothing to say"),
+        ("say", json.dumps({"task": "a", "text": "x" * 10_001}), "at most 10,000 characters"),
         ("set-concurrency", '{"number": 0}', "must be 1 or more"),
         ("set-concurrency", '{"number": 10001}', "must be 10,000 or less"),
         ("set-concurrency", '{"number": 2.5}', "number: must be a whole number"),

@@ -84,6 +84,8 @@ async def test_a_run_that_sleeps_is_stopped_at_once_and_resumed(run_tasks: Any, 
 class Clocked:
     """A task whose time limit is looked at."""
 
+    ending = False
+
     def __init__(self) -> None:
         self.calls: list[str] = []
 

@@ -89,7 +89,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _stop(args: argparse.Namespace) -> int:
     folder = running_run(args.run)
     engine = holder(folder)
-    code = _ask(folder, "stop", {"now": args.now})
+    code = ask(folder, "stop", {"now": args.now})
     if code == 0 and args.wait:
         while engine and holder(folder) == engine:
             time.sleep(WAIT_POLL)
@@ -105,7 +105,7 @@ def _set(args: argparse.Namespace) -> int:
     maximum = kind_of(open_run(folder).state.info).max_at_once
     if args.number > maximum:
         raise UserError(f"set concurrency takes a number from 1 to {maximum}.")
-    return _ask(folder, "set-concurrency", {"number": args.number})
+    return ask(folder, "set-concurrency", {"number": args.number})
 
 
 def _of_task(name: str) -> Callable[[argparse.Namespace], int]:
@@ -114,12 +114,12 @@ def _of_task(name: str) -> Callable[[argparse.Namespace], int]:
     def do(args: argparse.Namespace) -> int:
         folder = running_run(args.run)
         task = chosen_task(folder, args.task)[0] if args.task is not None else None
-        return _ask(folder, name, {"task": task})
+        return ask(folder, name, {"task": task})
 
     return do
 
 
-def _ask(folder: RunFolder, name: str, arguments: dict[str, Any]) -> int:
+def ask(folder: RunFolder, name: str, arguments: dict[str, Any]) -> int:
     """Ask the engine and say what it answered. Returns the exit code: 1 when it was not done."""
     answer = send_command(folder, name, arguments)
     if not answer.ok:

@@ -5,10 +5,13 @@ from pathlib import Path
 from agentbatch.errors import UserError
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.runs import events as e
+from agentbatch.runs.control.saying import Saying
 from agentbatch.runs.quota_events import QUOTA_TRIED
 from agentbatch.runs.store.store import Store
 
 NO_TASKS = "This run is a batch of plain requests: it has no tasks. A command for the whole run works."
+
+NO_CODER = "This run is a batch of plain requests: it has no coder to whom something could be said."
 
 INTERRUPTED = "It was interrupted."
 
@@ -76,6 +79,9 @@ class RequestsEngine:
 
     def retry_task(self, task_id: str) -> str:
         raise UserError(NO_TASKS)
+
+    def say(self, task_id: str | None, saying: Saying) -> str:
+        raise UserError(NO_CODER)
 
     def set_concurrency(self, number: int) -> str:
         self._check(None)

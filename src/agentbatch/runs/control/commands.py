@@ -32,8 +32,8 @@ AT_ONCE = 100
 """Commands that one look takes."""
 
 MAX_NAME = 100
-MAX_ARGUMENTS = 10_000
-"""Characters that are read; a command of ours has some fifty."""
+MAX_ARGUMENTS = 100_000
+"""Characters that are read; what a user says has the most, in escapes."""
 
 NO_ENGINE = (
     "No engine was running: it had ended before, or was still starting. If the run is under way, try again."

@@ -13,6 +13,7 @@ from agentbatch.errors import UserError
 from agentbatch.problems import first_problem
 from agentbatch.runs import events as e
 from agentbatch.runs.control.commands import Answer, Command, CommandQueue
+from agentbatch.runs.control.saying import MAX_BY, MAX_TOKEN, Saying, readable
 from agentbatch.runs.kind import MAX_REQUESTS_AT_ONCE
 from agentbatch.runs.store.store import Store
 from agentbatch.text import clip
@@ -34,6 +35,8 @@ class Controllable(Protocol):
     def cancel_task(self, task_id: str) -> str: ...
 
     def retry_task(self, task_id: str) -> str: ...
+
+    def say(self, task_id: str | None, saying: Saying) -> str: ...
 
     def set_concurrency(self, number: int) -> str: ...
 
@@ -82,6 +85,18 @@ class _Retry(_Request):
         return engine.retry_task(self.task)
 
 
+class _Say(_Request):
+    task: str | None = None
+    text: str
+    by: str = ""
+    token: str = ""
+
+    def do(self, engine: Controllable) -> str:
+        return engine.say(
+            self.task, Saying(readable(self.text), clip(self.by, MAX_BY), self.token[:MAX_TOKEN])
+        )
+
+
 class _SetConcurrency(_Request):
     number: int = Field(ge=1, le=MAX_REQUESTS_AT_ONCE)
 
@@ -96,6 +111,7 @@ _REQUESTS: Mapping[str, type[_Request]] = {
     "resume-paused": _Unpause,  # of earlier versions
     "cancel": _Cancel,
     "retry": _Retry,
+    "say": _Say,
     "set-concurrency": _SetConcurrency,
 }
 

@@ -9,7 +9,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state.attempts import taken_from, with_attempts
 from agentbatch.runs.state.bills import Bill, add_call, total_cost, total_usage
 from agentbatch.runs.state.task_reducer import new_task, reduce_task
-from agentbatch.runs.state.task_state import TaskState
+from agentbatch.runs.state.task_state import Said, TaskState
 from agentbatch.usage import Usage
 
 
@@ -117,6 +117,18 @@ class RunState:
         """In their order; empty: it is done once."""
         ids = takewhile(self.attempts.__contains__, (e.attempt_id(task_id, number) for number in count(1)))
         return [self.attempts[one] for one in ids]
+
+    def said_to(self, task_id: str) -> list[Said]:
+        """What the user has said to a task, in order; to an attempt, what was said to its task as well."""
+        task = self.by_id.get(task_id)
+        whole = self.tasks.get(task.attempt_of) if task else None
+        found = (*(task.said if task else ()), *(whole.said if whole else ()))
+        return sorted(found, key=lambda one: one.seq)
+
+    def unheard(self, task_id: str) -> list[Said]:
+        """What of it its coder has not been told."""
+        said = self.said_to(task_id)
+        return [one for one in said if one.seq > self.by_id[task_id].heard]
 
     @property
     def total(self) -> int:

@@ -8,6 +8,7 @@ from agentbatch.runs.state.task_state import (
     Activity,
     ActivityKind,
     OwnSpending,
+    Said,
     SetupRecord,
     TaskState,
     VerdictRecord,
@@ -107,8 +108,9 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
         case e.MessageAdded():  # first: a quarter of all, and each question asked of one takes its time
             return task
         case e.TaskQueued():
-            # The bills stay: what was spent was spent.
+            # The bills stay: what was spent was spent. So does what was said of a task that is still the same.
             spent = {"bills": task.bills, "attempts": task.attempts, "reruns": task.reruns + task.begun}
+            spent["said"] = task.said if event.definition == task.definition else ()
             if event.tried:
                 own = task.own if task.tried else OwnSpending(bills=task.bills, attempts=task.attempts)
                 return new_task(event).model_copy(update={**spent, "own": own})
@@ -213,6 +215,11 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "failed": {},
                 "accepted_by": accepted_by(event.verdict, event.checks) if event.accepted else None,
             }
+        case e.UserSaid():
+            said = Said(seq=event.seq, ts=event.ts, text=event.text, by=event.by, token=event.token)
+            changes = {"said": (*task.said, said)}
+        case e.UserHeard():
+            changes = {"heard": event.upto}
         case e.HiddenVerified():
             changes = {"hidden": event.passed}
         case e.TaskFinished():

@@ -68,6 +68,20 @@ class SetupRecord(VerifyRecord):
     seconds: float
 
 
+class Said(BaseModel):
+    """What the user has said to a task under way."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seq: int
+    """The number of its event."""
+    ts: float
+    text: str
+    by: str = ""
+    """Who; empty: unknown."""
+    token: str = ""
+
+
 class OwnSpending(BaseModel):
     """What was spent on a task itself, before it had attempts."""
 
@@ -145,6 +159,10 @@ class TaskState(BaseModel):
     """Of the latest evaluation; None: it did not accept, or is of before this was known."""
     hidden: bool | None = None
     """Whether its `hidden_verify` passed at its end; None: it has none, or it did not run."""
+    said: tuple[Said, ...] = ()
+    """What the user has said to it since it was written, in order; what was said to a task is said to its attempts."""
+    heard: int = 0
+    """The number of the latest of it that its coder was told of."""
     changed_files: int = 0
     resumable: bool = False
     """It has ended before its end: a resumption continues it."""

@@ -142,7 +142,7 @@ def load_info(connection: sqlite3.Connection) -> RunStarted | None:
     return read_model(RunStarted, row[0]) if row else None
 
 
-_SAID = ("first_prompt", "last_response", "last_evaluation", "verdicts", "last_verify")
+_SAID = ("said", "first_prompt", "last_response", "last_evaluation", "verdicts", "last_verify")
 _OUTLINE = "json_remove(body, {})".format(", ".join(f"'$.{name}'" for name in _SAID))
 """A task without what was said in it: a quarter of the time and the memory."""
 

@@ -22,7 +22,7 @@ CODER_VARIABLES = ("workdir", "system", "sandbox", "network", "tools", "max_step
 VARIABLES: Mapping[str, Collection[str]] = {
     "safety.md": (),
     "evidence.md": (
-        "nonce", "iteration", "max_iterations", "task", "missing_before", "tree", "diff", "commands",
+        "nonce", "iteration", "max_iterations", "task", "said", "missing_before", "tree", "diff", "commands",
         "verify", "runs", "tampering", "turn_end", "claim", "doubtful", "brief", "project",
     ),
     "checks.md": ("checks", "brief", "words"),
@@ -31,6 +31,7 @@ VARIABLES: Mapping[str, Collection[str]] = {
     "own_asserts.md": ("kind", "most", "functions", "task"),
     "again.md": ("task", "prompt", "interrupted", "remembered", "changes", "nonce"),
     "project.md": ("nonce", "rules", "files"),
+    "said.md": ("said",),
     "takeover.md": ("nonce", "task", "changes", "prompt"),
     "anew.md": ("output", "end", "said", "words"),
     "follow_up.md": (

@@ -1,6 +1,6 @@
 """A role's model as its agent uses it: every call becomes events, with its usage and its price."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +33,17 @@ class RoleModel:
         schema: tuple[str, dict[str, Any]] | None = None,
         temperature: float | None = None,
         input_tokens: int | None = None,
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> Reply:
         """One call, as `ModelClient.complete`; raises its ModelError, and what the budget raises when it is used up.
-        While the endpoint's quota is used up, it waits, if that is allowed."""
+        While the endpoint's quota is used up, it waits, if that is allowed. `before`: called when nothing holds the
+        call any more; what it adds to `messages` goes out with them."""
         client = self.client
         size = estimate_messages(messages, tools) if input_tokens is None else input_tokens
 
         async def make(observer: Observer) -> Reply:
+            if before is not None:
+                await before()
             return await client.complete(
                 messages,
                 tools=tools,

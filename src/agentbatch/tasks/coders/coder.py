@@ -23,6 +23,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.project import Project
+from agentbatch.tasks.agents.user_words import UserWords, no_words
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import CommandRecord, Workspace
 
@@ -192,6 +193,9 @@ class Assignment:
     """What the project asks of the work, and what the task gives with it: the prompts have it already."""
     numbers: Numbers = field(default_factory=Numbers)
     """Shared by all coders of the task."""
+    words: UserWords = field(default_factory=no_words)
+    """What the user says while the coder works. The prompts have it; one that can be told in the middle of a turn takes
+    it there, one that begins a new conversation tells it again."""
     changes: Callable[[], Awaitable[str]] = _nothing
     """What was changed in the directory since the task began, as a patch that a prompt can hold: for a coder that goes
     on from it in a new conversation. It looks at the workspace, which nothing else uses meanwhile."""

@@ -165,7 +165,8 @@ class BuiltinEvaluator:
     def _checks_decide(self, question: Evidence) -> bool:
         if self.judge is None:
             return any(check.kind == "verify" for check in question.checks)
-        return self.judge.weak_model and vouched_for(question)
+        # Checks that were there before know nothing of what was said since.
+        return self.judge.weak_model and not question.said and vouched_for(question)
 
     def _evaluated(
         self, evidence: TurnEvidence, checked: Round, judgement: Judgement, facts: Facts

@@ -65,6 +65,8 @@ class TurnEvidence:
     """As the turn left it, protected files restored."""
     restored: tuple[str, ...] = ()
     """Protected paths that had been changed."""
+    said: tuple[str, ...] = ()
+    """What the user has said since the task was written: it asks for it as well."""
 
 
 @dataclass(frozen=True)

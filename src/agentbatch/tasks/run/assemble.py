@@ -77,6 +77,7 @@ def make_engine(
         coders=make_coders(parts),
         evaluators=make_evaluators(parts),
         signals=signals,
+        worded=lambda said: prepared.prompts.render("said.md", said=said),
         verify_timeout=prepared.evaluator.limits.verify_timeout,
         above=prepared.above,
         apply=settings.apply,

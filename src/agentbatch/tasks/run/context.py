@@ -1,6 +1,6 @@
 """What every task of a run shares. No global state."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,8 @@ class RunContext:
     signals: RunSignals
     verify_timeout: float
     """Seconds for each command that verifies; the evaluator's."""
+    worded: Callable[[Sequence[str]], str]
+    """What the user says, as a coder is told it."""
     above: Mapping[Path, Mapping[str, Given]] = field(default_factory=dict)
     """By a task's directory, what lies above it of the project's rules, as it was before the run (project.RULES)."""
     apply: bool = False

@@ -11,6 +11,10 @@ from agentbatch.runs.events import Reason
 class RunningTask(Protocol):
     """A task under way, as its signals reach it."""
 
+    @property
+    def ending(self) -> bool:
+        """It is at its end: nothing that is said to it is heard any more."""
+
     def cancel(self, reason: Reason, text: str) -> None:
         """Its end is asked for, not the run's: when it is cancelled now, it ends for this reason, which never
         continues."""

@@ -2,11 +2,13 @@
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
+from agentbatch.runs.control.saying import Saying
 from agentbatch.runs.kind import MAX_TASKS_AT_ONCE
 from agentbatch.runs.quota_events import QUOTA_TRIED
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.run.engine import TasksEngine
-from agentbatch.text import nearest
+from agentbatch.tasks.run.saying import hearers, when_heard, why_deaf
+from agentbatch.text import counted, nearest
 
 
 class Steering:
@@ -86,6 +88,24 @@ class Steering:
             raise UserError(f"The task {task_id} is not over yet: {state.status}.")
         engine.begin_again(planned)
         return f"Task {task_id} waits for its turn, from its start."
+
+    def say(self, task_id: str | None, saying: Saying) -> str:
+        store = self._engine.context.store
+        state, length = store.state, len(saying.text)
+        ending = {name for name, task in self._engine.signals.running.items() if task.ending}
+        self._refuse_when_over()
+        if task_id is None:
+            tasks = hearers(state, ending, length)
+        else:
+            tasks = [self._known(task_id)]
+            if deaf := why_deaf(state, tasks[0], ending, length):
+                raise UserError(deaf)
+        for task in tasks:
+            text, by = store.redact(saying.text), store.redact(saying.by)
+            store.emit(e.UserSaid(task_id=task.id, text=text, by=by, token=saying.token))
+        if task_id is None:
+            return f"{counted(len(tasks), 'task')} will hear it."
+        return when_heard(state, tasks[0], ending)
 
     def set_concurrency(self, number: int) -> str:
         engine = self._engine

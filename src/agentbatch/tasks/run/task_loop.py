@@ -15,6 +15,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
 from agentbatch.spending.budget import BudgetExhausted
 from agentbatch.tasks.agents.project import Project
+from agentbatch.tasks.agents.user_words import UserWords
 from agentbatch.tasks.coders.coder import Assignment, Coder, TurnOutcome
 from agentbatch.tasks.evaluator.evaluator import (
     Continue,
@@ -27,6 +28,7 @@ from agentbatch.tasks.evaluator.evaluator import (
 )
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.ending.task_end import DISK_FULL, TaskEnd, reported_bug
+from agentbatch.tasks.run.heed import heed, heeded
 from agentbatch.tasks.run.resume.resumed_task import ResumedTask, prepared_record, resumed_task
 from agentbatch.tasks.run.setup import SetupFailed, is_set_up
 from agentbatch.tasks.run.task_directory import TaskDirectory
@@ -78,7 +80,10 @@ class TaskLoop:
         """It ended on a refusal that does not say whose fault it is: perhaps all tasks would."""
         self._cancelled: Done | None = None
         """Its own end was asked for, not the run's."""
+        self.ending = False
+        """It is at its end: its coder hears nothing any more."""
         self._emit = context.store.emit
+        self._words = UserWords(planned.id, context.store.state, self._emit, context.worded)
         known = context.store.state.by_id[planned.id]
         self._last_text = known.last_response
         self._last_evaluation = known.last_evaluation
@@ -117,6 +122,7 @@ class TaskLoop:
                 resumable = getattr(error, "errno", None) in DISK_FULL
         except Exception as error:  # noqa: BLE001 - the border of a task: one broken task must not end the others
             done = reported_bug(self._context.store, planned.id, error)
+        self.ending = not resumable
         # To its end also when cancelled now: without it, the task would stay under way in a run that is over.
         with suppress(asyncio.CancelledError):
             await to_the_end(self._end().finish(done, resumable, self._last_text, self._last_evaluation))
@@ -161,7 +167,7 @@ class TaskLoop:
         evaluator = self._context.evaluators.make(self._planned)
         directory, coder = await self._begin(place, evaluator, resumed, seconds)
         self._evaluated = resumed is None  # what an earlier session has left was not looked at yet
-        decision = self._first_step(evaluator, coder, resumed)
+        decision = heed(self._first_step(evaluator, coder, resumed), waiting=self._words.waiting)
         under_way = resumed if resumed and resumed.under_way else None
         while isinstance(decision, Continue):
             self._evaluated = False
@@ -172,6 +178,7 @@ class TaskLoop:
             under_way = None
             self._iteration += 1
             decision = await self._evaluate(evaluator, directory, coder, outcome)
+            decision = heed(decision, waiting=self._words.waiting)  # what was said while it was stored
             self._evaluated = True
             if isinstance(decision, Continue) and self._context.signals.draining:
                 return self._interrupted()
@@ -199,6 +206,7 @@ class TaskLoop:
                 has_checks=prepared.runs_work,
                 project=project,
                 changes=partial(directory.changes, context.store.redact),
+                words=self._words,
                 seconds_before=seconds,
                 reruns=context.store.state.by_id[planned.id].reruns,
                 state=resumed.coder if resumed else None,
@@ -243,12 +251,13 @@ class TaskLoop:
             outcome = await coder.resume(step.prompt)
         else:
             coder_name = self._planned.stage("", iteration).coder
+            prompt = self._words.prompt(step.prompt, fresh=step.fresh)
             self._emit(
                 e.IterationStarted(
-                    task_id=self._planned.id, iteration=iteration, prompt=step.prompt, coder=coder_name
+                    task_id=self._planned.id, iteration=iteration, prompt=prompt, coder=coder_name
                 )
             )
-            outcome = await coder.turn(step.prompt, fresh=step.fresh)
+            outcome = await coder.turn(prompt, fresh=step.fresh)
         self._emit(
             e.TurnFinished(
                 task_id=self._planned.id,
@@ -278,8 +287,10 @@ class TaskLoop:
                 before=directory.before,
                 after=directory.after,
                 restored=restored,
+                said=self._words.said,
             )
         )
+        found = heeded(found, waiting=self._words.waiting)
         directory.after = found.after or directory.after
         event = replace(found, after=directory.after).event(self._planned.id, self._iteration)
         self._last_evaluation = _as_last_evaluation(event)

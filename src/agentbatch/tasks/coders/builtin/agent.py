@@ -12,6 +12,7 @@ from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import tool_message
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
+from agentbatch.tasks.agents.user_words import UserWords, no_words
 from agentbatch.tasks.coders.builtin import compaction
 from agentbatch.tasks.coders.builtin.action_words import action_words
 from agentbatch.tasks.coders.builtin.conversation import Conversation
@@ -62,6 +63,8 @@ class Agent:
     work: WorkLog = field(default_factory=WorkLog)
     numbers: Numbers = field(default_factory=Numbers)
     """Of the task's conversations."""
+    words: UserWords = field(default_factory=no_words)
+    """What the user says meanwhile."""
     untried: bool = False
     """No command has run since a runnable file changed."""
 
@@ -121,7 +124,14 @@ class Agent:
             tools=self.specs,
             temperature=temperature,
             input_tokens=self._estimate,
+            before=self._hear,
         )
+
+    async def _hear(self) -> None:
+        """What the user has said goes out with the call that is about to be made, also one that a pause held."""
+        if text := self.words.take():
+            self._say(text)
+            await self.stored()
 
     async def run_call(self, call: ToolCall, *, refusal: str = "") -> ToolResult:
         """One tool call, as events and as evidence. `refusal`: the answer to a `finish` that is not taken."""
@@ -246,6 +256,7 @@ class Agent:
             return
         head = [*messages[: cut[1]], {"role": "user", "content": self.prompts.render("compact.md")}]
         reply = await self.model.complete(compaction.elide_tool_results(head, 1), purpose="compact")
-        self.conversation.replace(
-            compaction.summarised(messages, cut, self.redact(reply.content) or "(no summary was given)")
-        )
+        summary = self.redact(reply.content) or "(no summary was given)"
+        # The user's words are no part of what is summed up: they stay as they were said.
+        kept = "\n".join(str(one.get("content")) for one in (*messages[: cut[0]], *messages[cut[1] :]))
+        self.conversation.replace(compaction.summarised(messages, cut, self.words.after(summary, kept)))

@@ -146,7 +146,7 @@ class ExternalCoder:
         return self._parts.render(
             "again.md",
             prompt=prompt,
-            task="" if task in prompt else task,
+            task=self._assignment.words.after("" if task in prompt else task, prompt),
             interrupted=interrupted,
             remembered=remembered,
             changes=changes,

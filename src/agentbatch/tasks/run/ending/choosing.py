@@ -25,6 +25,7 @@ from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Ending, Left, Protected, Snapshot, TaskWorkspace, Workspace
 
 CHANGED_SINCE = "its directory has changed since its work was judged"
+UNHEARD = "it was over before the user said more"
 NONE_COMPLETED = "No model completed it."
 UNTRIED = "could not be tried in the checks of all attempts"
 
@@ -93,6 +94,7 @@ class Choosing:
         self._left = Left()
         self._changed = 0
         self.denied = False
+        self.ending = True  # its attempts are over
 
     def stop_clock(self) -> None:
         """No model is called: it is not held."""
@@ -228,6 +230,9 @@ class Choosing:
             one.seen = True
         except (OSError, ValueError, UserError) as error:
             one.problem = in_words(error).rstrip(".")
+            return
+        if one.completed and self._context.store.state.unheard(one.planned.id):
+            one.problem = UNHEARD
             return
         judged = one.verdict.judged if one.completed and one.verdict is not None else ""
         if judged not in ("", one.after.digest):

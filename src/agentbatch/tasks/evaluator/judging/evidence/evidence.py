@@ -84,6 +84,8 @@ class Evidence:
     """Of the coder."""
     checks: Sequence[CheckResult] = ()
     tampering: Sequence[str] = ()
+    said: Sequence[str] = ()
+    """What the user has said since: part of the task."""
     missing_before: Sequence[str] = ()
     turn_end: str = ""
     claim: str = ""
@@ -181,10 +183,11 @@ class Evidence:
         `doubtful`: checks of which the judge is to say whether they are wrong."""
         return {
             **texts,
-            "nonce": fence(self.task, *texts.values()),
+            "nonce": fence(self.task, *self.said, *texts.values()),
             "iteration": self.iteration,
             "max_iterations": self.max_iterations,
             "task": self.task,
+            "said": list(self.said),
             "missing_before": texts["missing_before"].splitlines(),
             "tampering": texts["tampering"].splitlines(),
             "turn_end": self.turn_end,

@@ -43,6 +43,7 @@ def gathered(
         tried_from=changed_until(work.commands, work.tried_from, times),
         checks=checked.results,
         tampering=tuple(sorted({*turn.restored, *tampered, *checked.changed, *checked.suspicious, *ours})),
+        said=turn.said,
         missing_before=missing,
         turn_end=turn.outcome.sentence,
         claim=turn.outcome.text,

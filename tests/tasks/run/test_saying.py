@@ -1,0 +1,164 @@
+"""What a user says to tasks under way, from another process, through the database."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.runs import events as e
+from agentbatch.runs.control.saying import MAX_SAID
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import Said, TaskState
+from agentbatch.tasks.evaluator.evaluator import Continue, Decision, Done, Found
+from agentbatch.tasks.run.heed import SAID_SINCE, heed, heeded
+from agentbatch.tasks.run.saying import when_heard, why_deaf
+from tests.tasks.run.test_steering import FINISH, Outside, bash, both, once, script, task
+
+SAYS = "The user says:"
+
+UNTIL_SAID = "until [ -e said ]; do sleep 0.02; done"
+"""Holds the task until something was said."""
+
+
+def outside(folder: Path, on: type[e.Event], **said: Any) -> Outside:
+    """Says it at the first such event; what waits for it goes on then."""
+
+    def hold(outside: Outside, event: e.Event, state: RunState) -> None:
+        if isinstance(event, e.UserSaid):
+            (folder / "work/a/said").touch()
+
+    return Outside(folder, both(once(on, lambda o: o.ask("say", **said)), hold))
+
+
+def spoken(request: Mapping[str, Any]) -> list[str]:
+    """What the user said in it, beside the task."""
+    contents = [str(one["content"]) for one in request["messages"] if one["role"] == "user"]
+    return [content.partition(SAYS)[2].strip() for content in contents if SAYS in content]
+
+
+async def test_it_is_told_between_two_calls_and_judged_as_part_of_the_task(
+    run_tasks: Any, tmp_path: Path
+) -> None:
+    user = outside(tmp_path, e.ToolCalled, task="a", text="In German.", by="me")
+    ran = await run_tasks([task("a")], [script("a", bash(UNTIL_SAID), FINISH)], on_event=user.on_event)
+    assert ran.outcome.exit_code == 0
+    assert await user.answers() == [("say", (True, "Task a hears it before its next model call."))]
+    first, second = ran.coder_requests()
+    assert [message["role"] for message in second["messages"]][2:] == ["assistant", "tool", "user"]
+    assert spoken(second) == ["In German."]
+    assert second["messages"][:2] == first["messages"], "a prefix cache keeps what came before"
+    judged = ran.evaluator_requests()[0]["messages"][-1]["content"]
+    assert "what the user has said since" in judged
+    assert "\nIn German.\n" in judged
+    assert [(one.by, one.text) for one in ran.task.said] == [("me", "In German.")]
+
+
+async def test_work_whose_coder_has_not_heard_it_is_not_accepted(run_tasks: Any, tmp_path: Path) -> None:
+    user = outside(tmp_path, e.CheckStarted, task="a", text="In German.")
+    tasks = [task("a", verify=UNTIL_SAID, max_iterations=1)]
+    scripts = [script("a", bash("touch x"), FINISH, FINISH)]
+    ran = await run_tasks(tasks, scripts, on_event=user.on_event, no_evaluator=True)
+    verdicts = ran.of_type(e.VerdictReached)
+    assert [(one.accepted, one.refusals) for one in verdicts] == [(False, [SAID_SINCE]), (True, [])]
+    assert [spoken(request) for request in ran.coder_requests()] == [[], [], ["In German."]]
+    assert (ran.task.status, ran.task.iteration) == ("completed", 2)
+
+
+async def test_what_was_said_while_a_task_was_paused_goes_out_with_the_call_that_was_held(
+    run_tasks: Any, tmp_path: Path
+) -> None:
+    user = Outside(
+        tmp_path,
+        both(
+            once(e.ToolCalled, lambda o: o.ask("pause", task="a")),
+            once(e.Paused, lambda o: (tmp_path / "work/a/said").touch()),
+            once(e.ToolFinished, lambda o: o.ask("say", task="a", text="In German.")),
+            once(e.UserSaid, lambda o: o.ask("unpause", task="a")),
+        ),
+    )
+    ran = await run_tasks([task("a")], [script("a", bash(UNTIL_SAID), FINISH)], on_event=user.on_event)
+    assert [spoken(request) for request in ran.coder_requests()] == [[], ["In German."]]
+    assert (
+        "say",
+        (True, "Task a hears it before its next model call, when it continues."),
+    ) in await user.answers()
+
+
+def state(*tasks: TaskState) -> RunState:
+    found = RunState()
+    for one in tasks:
+        found.put(one)
+    return found
+
+
+def known(name: str = "t", **fields: Any) -> TaskState:
+    return TaskState(
+        **{"id": name, "index": 0, "dir": ".", "max_iterations": 3, "status": "coding", **fields}
+    )
+
+
+def said(seq: int, text: str = "x") -> Said:
+    return Said(seq=seq, ts=0.0, text=text)
+
+
+OVER: dict[str, Any] = {"finished_at": 1.0, "status": "error"}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "ending", "why"),
+    [
+        ([known()], {"u"}, ""),
+        ([known(status="queued")], (), ""),
+        ([known(**OVER)], (), "is over: error. `agentbatch retry t` begins it again"),
+        ([known()], {"t"}, "is at its end"),
+        ([known(said=(said(1, "x" * MAX_SAID),))], (), "was told 30,000 characters already"),
+        ([known(), known("t@1", attempt_of="t"), known("t@2", attempt_of="t", **OVER)], {"t"}, ""),
+        ([known(), known("t@1", attempt_of="t", **OVER)], (), "The attempts at the task t are over"),
+        ([known(), known("t@1", attempt_of="t")], {"t@1"}, "The attempts at the task t are over"),
+    ],
+    ids=["at work", "queued", "over", "ending", "full", "an attempt", "attempts over", "attempts ending"],
+)  # fmt: skip
+def test_who_can_be_told(tasks: list[TaskState], ending: Any, why: str) -> None:
+    found = why_deaf(state(*tasks), tasks[0], ending, 1)
+    assert why in found
+    assert bool(why) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "when"),
+    [
+        ([known(status="queued")], "hears it with its first prompt."),
+        ([known(status="queued", iteration=2)], "hears it with its next prompt."),
+        ([known()], "hears it before its next model call."),
+        ([known(paused=True)], "before its next model call, when it continues."),
+        ([known(status="evaluating")], "is not accepted before."),
+        ([known(coders=("codex",))], "hears it with codex's next prompt, and is not accepted before."),
+        ([known(), known("t@1", attempt_of="t"), known("t@2", attempt_of="t", **OVER)],
+         "1 attempt at it will hear it. What is over without it is not chosen."),
+    ],
+    ids=["queued", "again", "coding", "paused", "evaluating", "another", "attempts"],
+)  # fmt: skip
+def test_when_it_is_told(tasks: list[TaskState], when: str) -> None:
+    assert when_heard(state(*tasks), tasks[0], ()).endswith(when)
+
+
+ACCEPTED = Done("completed", "accepted")
+
+
+@pytest.mark.parametrize(
+    ("decision", "waiting", "then"),
+    [
+        (ACCEPTED, False, ACCEPTED),
+        (ACCEPTED, True, Continue("")),
+        (Done("timeout", "max_iterations", "Not accepted."), True, Continue("Not accepted.")),
+        (Continue("Mend it."), True, Continue("Mend it.")),
+    ],
+    ids=["nothing said", "accepted", "given up", "another anyway"],
+)
+def test_what_was_said_last_is_heard_before_a_task_ends(
+    decision: Decision, waiting: bool, then: Decision
+) -> None:
+    found = heeded(Found(decision, "judge"), waiting=waiting)
+    assert heed(decision, waiting=waiting) == found.decision == then
+    assert found.refusals == ((SAID_SINCE,) if decision != then else ())
