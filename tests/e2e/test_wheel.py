@@ -10,8 +10,6 @@ import pytest
 
 from tests.support.paths import CHECKOUT
 
-CHECKOUT = CHECKOUT
-
 
 @pytest.mark.slow
 def test_the_wheel_runs_on_what_it_carries(tmp_path: Path, environ: dict[str, str], folder: Path) -> None:
@@ -24,9 +22,12 @@ def test_the_wheel_runs_on_what_it_carries(tmp_path: Path, environ: dict[str, st
     )
     assert built.returncode == 0, built.stderr
     (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert wheel.stat().st_size < 1_800_000, "1.5 MB on 2026-11-30: what came along?"
     place = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(place)
+        outside = {name.partition("/")[0] for name in archive.namelist()} - {"agentbatch"}
+    assert all(name.endswith(".dist-info") for name in outside)
     for kind in ("agents", "prompts"):
         carried = sorted(p.name for p in (place / "agentbatch" / "defaults" / kind).iterdir())
         assert carried == sorted(p.name for p in (CHECKOUT / kind).iterdir())
