@@ -398,6 +398,15 @@ class ToolFinished(TaskEvent):
     """The path of a file that has a new content."""
 
 
+class ToolsOffered(TaskEvent):
+    """The tools of servers that the task's model has beside ours, for as long as the task goes on."""
+
+    resumes: ClassVar[bool] = True
+    type: Literal["tools_offered"] = "tools_offered"
+    tools: list[dict[str, Any]]
+    """As `mcp.tools.ServerTool`: whose they are, their names, descriptions and schemas."""
+
+
 class AgentSession(TaskEvent):
     """A coder that is a program of somebody else's works in this session of its own from now on."""
 

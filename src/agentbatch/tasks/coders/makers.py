@@ -5,6 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
+from agentbatch.mcp.server import McpServer
+from agentbatch.tasks.coders.builtin.definition import load_coder
 from agentbatch.tasks.coders.builtin.kind import BuiltinKind
 from agentbatch.tasks.coders.catalog.catalog import load_coders
 from agentbatch.tasks.coders.catalog.entry import CoderEntry, Protocol
@@ -50,6 +52,11 @@ class CoderKinds:
         """How a coder escalates where nobody says anything; those of others have no steps of their own."""
         entry = self.entries.get(name)
         return self.get(name).escalate if entry is not None and entry.protocol == "builtin" else ()
+
+    @cached_property
+    def servers(self) -> Mapping[str, McpServer]:
+        """Of tools, that agents/coder.toml gives to all tasks."""
+        return load_coder(self.folder).mcp.servers
 
     def get(self, name: str) -> CoderKind:
         """Of a coder that there is."""

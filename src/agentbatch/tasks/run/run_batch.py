@@ -76,7 +76,7 @@ async def run_batch(
     if make_coders is None and prepared.unplayable:
         raise UserError(prepared.unplayable)
     local_key = secrets.token_urlsafe(24) if prepared.local is not None else ""
-    redact = Redactor([*prepared.settings.secrets, local_key])
+    redact = Redactor([*prepared.secrets, local_key])
     async with AsyncExitStack() as stack:
         at_once = min(prepared.max_concurrent, len(prepared.plan.tasks))
         stack.enter_context(open_files(at_once, "--parallel"))

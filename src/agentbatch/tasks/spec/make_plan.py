@@ -2,12 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from agentbatch.config import BUILTIN, Contestant, Isolation, StopAt
 from agentbatch.errors import UserError
+from agentbatch.mcp.server import McpServer, merged
 from agentbatch.runs.folder import tasks_folder
 from agentbatch.tasks.spec.attempts import attempts_of, compared_attempts, isolation_of
 from agentbatch.tasks.spec.dependencies import settle_dependencies
@@ -37,13 +39,15 @@ def make_plan(
     coder: str = BUILTIN,
     escalate: tuple[Escalation, ...] = (),
     image: str | None = None,
+    servers: Mapping[str, McpServer] = MappingProxyType({}),
     usual: Callable[[str], tuple[Escalation, ...]] = lambda coder: (),
     selection: Selection | None = None,
 ) -> Plan:
     """Settle ids, directories and dependencies, select, and find the tasks that share a directory.
 
     The limits, `isolation`, `attempts`, `stop_at`, `coder`, `image` and `escalate` hold for tasks that say nothing
-    themselves; `usual`: how a coder escalates of its own accord, where nothing else is said. `compared`: to be tried on
+    themselves; `usual`: how a coder escalates of its own accord, where nothing else is said. `servers`: of tools, that
+    all tasks have besides their own. `compared`: to be tried on
     every task, with so many `attempts` each, whatever attempts, model and escalation it asks for.
     Raises UserError for what a person has to mend, also when nothing is left to run, and NothingToDo when everything is
     up to date.
@@ -75,6 +79,7 @@ def make_plan(
                 stop_at="all" if compared else task.stop_at or stop_at,
                 compared=bool(compared),
                 image=image_of(task, image, folder),
+                servers=merged(servers, task.mcp),
                 bring_back=isolated != asked and not compared,
             )
         )

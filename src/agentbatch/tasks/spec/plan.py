@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from agentbatch.config import BUILTIN, Isolation, StopAt
+from agentbatch.mcp.server import McpServer
 from agentbatch.tasks.spec.escalation import Escalation, Stage, stage
 from agentbatch.tasks.spec.task import AttemptSpec, Task
 from agentbatch.text import counted, list_names
@@ -57,6 +59,8 @@ class PlannedTask:
     """Its attempts are other models', to be compared: none is chosen, and nothing of them is brought back."""
     image: Image | None = None
     """The container image of its commands; None: no container."""
+    servers: Mapping[str, McpServer] = field(default_factory=dict)
+    """Servers of tools that its coder has, by name."""
     bring_back: bool = False
     """It works in a copy since it has attempts, not because that was asked for: what was chosen of it belongs into
     its directory."""
@@ -123,6 +127,8 @@ class PlannedTask:
             parts["coder"] = task.coder
         if task.setup:
             parts["setup"] = task.setup
+        if task.mcp:
+            parts["mcp"] = {name: server.model_dump() for name, server in task.mcp.items()}
         if task.hidden_verify:
             parts["hidden_verify"] = task.hidden_verify
         if self.image is not None:

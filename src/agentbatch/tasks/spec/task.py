@@ -15,6 +15,7 @@ from pydantic import (
 
 from agentbatch.config import Amount, Isolation, StopAt
 from agentbatch.errors import UserError
+from agentbatch.mcp.server import McpServers
 from agentbatch.tasks.spec.escalation import Steps
 from agentbatch.workspace.files.globs import matcher
 
@@ -155,6 +156,8 @@ class Task(BaseModel):
     """Glob patterns of files in its directory that are given with its prompt."""
     env: dict[str, str] = {}
     """Environment variables for the task's commands."""
+    mcp: McpServers = {}
+    """Servers of tools, beside those of agents/coder.toml or instead of one with the same name."""
     protected_paths: tuple[str, ...] = Field((), strict=False)
     """Glob patterns of files that the coder must not change: they are put back before every `verify`."""
     image: str | None = Field(None, min_length=1)

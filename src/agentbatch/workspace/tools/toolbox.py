@@ -76,7 +76,7 @@ async def dispatch(
         return ToolResult(f"{name} failed: {error.strerror or error}{place}.", ok=False, note="failed")
 
 
-def unknown_tool(name: str, toolbox: Toolbox) -> ToolResult:
+def unknown_tool(name: str, toolbox: Mapping[str, object]) -> ToolResult:
     """The answer to a call of a tool that is not in the toolbox."""
     return ToolResult(
         f"There is no tool {name[:SUMMARY]!r}{did_you_mean(name, toolbox)} The tools are {', '.join(toolbox)}.",

@@ -17,7 +17,7 @@ from agentbatch.tasks.coders.builtin import compaction
 from agentbatch.tasks.coders.builtin.action_words import action_words
 from agentbatch.tasks.coders.builtin.conversation import Conversation
 from agentbatch.tasks.coders.builtin.definition import CoderLimits
-from agentbatch.tasks.coders.builtin.toolbox import Finished, run_tool
+from agentbatch.tasks.coders.builtin.toolbox import Finished, Others, run_tool
 from agentbatch.tasks.coders.coder import Numbers, WorkLog
 from agentbatch.workspace.tools.base import Toolbox
 from agentbatch.workspace.tools.toolbox import summarise
@@ -65,6 +65,8 @@ class Agent:
     """Of the task's conversations."""
     words: UserWords = field(default_factory=no_words)
     """What the user says meanwhile."""
+    others: Others = field(default_factory=dict)
+    """Tools besides the toolbox."""
     untried: bool = False
     """No command has run since a runnable file changed."""
 
@@ -76,6 +78,11 @@ class Agent:
         self._misformed = 0
         self._misformed_mode = self.model.used_mode
         self._began = time.monotonic()
+
+    def add_tools(self, specs: Sequence[ToolSpec], others: Others) -> None:
+        """Before the first turn: the model has these besides."""
+        self.specs, self.others = [*self.specs, *specs], others
+        self._specs_tokens = estimate_messages([], self.specs)
 
     def restore(self, generation: int, stored: Sequence[Message] = (), seconds: float = 0.0) -> None:
         """Continue the conversation that an earlier session of the run left, or begin one that follows on
@@ -142,7 +149,7 @@ class Agent:
         # On disk before it is done: after a kill -9 it is known that this call may have happened.
         await self.stored()
         began = time.monotonic()
-        result = await run_tool(self.toolbox, call.name, call.arguments, self.workspace)
+        result = await run_tool(self.toolbox, call.name, call.arguments, self.workspace, self.others)
         if isinstance(result, Finished) and refusal:
             result = ToolResult(refusal, ok=False, note="not taken")
         file = result.file.path if result.file and not result.file.unchanged else ""

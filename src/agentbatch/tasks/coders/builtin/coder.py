@@ -1,6 +1,7 @@
 """The builtin coder behind the door of coder.py: a model that we call, with our tools."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from agentbatch.tasks.agents.role_models import ANSWER_ROOM, RunParts, is_weak
 from agentbatch.tasks.coders.builtin.action_words import action_words
 from agentbatch.tasks.coders.builtin.agent import Agent
 from agentbatch.tasks.coders.builtin.definition import CoderDefinition
+from agentbatch.tasks.coders.builtin.served_tools import ServedTools
 from agentbatch.tasks.coders.builtin.stored_turn import StoredTurn, stored_turn
 from agentbatch.tasks.coders.builtin.toolbox import select_tools
 from agentbatch.tasks.coders.builtin.turn import resume_turn, run_turn
@@ -36,6 +38,8 @@ class BuiltinCoder:
     weak_model: bool
     stored: StoredTurn | None = None
     """The turn that `resume` continues."""
+    served: ServedTools | None = None
+    """Tools of servers; None: the task has no servers."""
 
     @property
     def work(self) -> WorkLog:
@@ -46,13 +50,18 @@ class BuiltinCoder:
         return PromptStyle(action_words(self.agent.model.tool_mode), self.weak_model)
 
     async def turn(self, prompt: str, *, fresh: bool = False) -> TurnOutcome:
-        return await run_turn(self.agent, prompt, fresh=fresh)
+        async with self._at_hand():
+            return await run_turn(self.agent, prompt, fresh=fresh)
+
+    def _at_hand(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self.served is None else self.served.at_hand()
 
     async def resume(self, prompt: str) -> TurnOutcome:
         stored, self.stored = self.stored, None
         if stored is None or not any(m["role"] == "user" for m in self.agent.conversation.messages):
             return await self.turn(prompt)  # a kill came before the prompt was stored
-        return await resume_turn(self.agent, stored)
+        async with self._at_hand():
+            return await resume_turn(self.agent, stored)
 
     def strengthen(self, iteration: int) -> str:
         stage, before = self.coders.stage(self.planned, iteration), self.agent.model.client
@@ -68,7 +77,9 @@ class BuiltinCoder:
         return self.agent.conversation.messages
 
     async def close(self) -> None:
-        """Nothing of it outlives its turns."""
+        """Nothing of it outlives its turns but servers of tools."""
+        if self.served is not None:
+            await self.served.close()
 
 
 class BuiltinCoders:
@@ -127,11 +138,12 @@ class BuiltinCoders:
             whole=named_files(planned.task.first_prompt) if weak and assignment.has_checks else frozenset(),
         )
         agent.restore(*assignment.conversation, assignment.seconds_before)
+        served = ServedTools(agent, planned.servers, state) if planned.servers else None
         if state is None:
-            return BuiltinCoder(agent, self, planned, weak)
+            return BuiltinCoder(agent, self, planned, weak, served=served)
         for trace in state.tools:
             agent.note(*trace)
-        return BuiltinCoder(agent, self, planned, weak, stored_turn(state.turn))
+        return BuiltinCoder(agent, self, planned, weak, stored_turn(state.turn), served)
 
     def stage(self, planned: PlannedTask, iteration: int) -> Stage:
         """What the coder is in this iteration, counted from 1: another after some that were not accepted."""

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from agentbatch.config import Amount
 from agentbatch.errors import UserError
+from agentbatch.mcp.server import McpServers
 from agentbatch.tasks.agents.definition import ModelParameters, Part, load_definition
 from agentbatch.tasks.agents.resources import find_resource
 from agentbatch.tasks.coders.builtin.toolbox import Finish, select_tools
@@ -30,6 +31,11 @@ def _in_the_words_of_tasks(step: object) -> object:
     return {"coder_model" if name == "model" else name: value for name, value in step.items()}
 
 
+class Mcp(Part):
+    servers: McpServers = Field({})
+    """Of tools, which all tasks have."""
+
+
 class CoderDefinition(Part):
     prompt: str = "coder.md"
     brief_prompt: str = "coder_brief.md"
@@ -37,6 +43,7 @@ class CoderDefinition(Part):
     tools: tuple[str, ...] = Field(("bash", "read_file", "write_file", "edit_file", "finish"), strict=False)
     limits: CoderLimits = CoderLimits()
     model: ModelParameters = ModelParameters()
+    mcp: Mcp = Mcp()
     escalate: Steps = ()
     """Of tasks that say nothing themselves, where the run's settings do not either."""
 

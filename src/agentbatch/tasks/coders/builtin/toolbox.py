@@ -1,6 +1,6 @@
 """The builtin coder's tools: those of its workspace, and `finish`, which touches nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, ClassVar
@@ -39,6 +39,9 @@ class Finished(ToolResult):
     """What the coder says of its work."""
 
 
+Others = Mapping[str, Callable[[str, str], Awaitable[ToolResult]]]
+"""Tools of somebody else's by the model's names; each is called with its name and the arguments as JSON text."""
+
 TOOLS: Mapping[str, Tool] = MappingProxyType({**HANDS, Finish.name: Finish()})
 """All tools by name, in the order in which a model gets them."""
 
@@ -53,10 +56,15 @@ def select_tools(names: Sequence[str]) -> Toolbox:
     return {name: tool for name, tool in TOOLS.items() if name in names}
 
 
-async def run_tool(toolbox: Toolbox, name: str, arguments: str, workspace: Workspace) -> ToolResult:
-    """Carry out one call as the model wrote it. What is wrong with it becomes an answer, never an error."""
+async def run_tool(
+    toolbox: Toolbox, name: str, arguments: str, workspace: Workspace, others: Others = MappingProxyType({})
+) -> ToolResult:
+    """Carry out one call as the model wrote it. What is wrong with it becomes an answer, never an error. `others`: the
+    tools that are not of the toolbox."""
+    if name in others:
+        return await others[name](name, arguments)
     if name not in toolbox:
-        return unknown_tool(name, toolbox)
+        return unknown_tool(name, {**toolbox, **others})
     if name != Finish.name:
         return await workspace.call(name, arguments)
     try:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agentbatch.config import Mode, Settings
-from agentbatch.config.loading import no_key
+from agentbatch.config import Mode, Settings, secret_variables
+from agentbatch.config.loading import no_key, read_env_file
 from agentbatch.config.values import MAX_COMPARED
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder, tasks_folder
@@ -22,6 +22,7 @@ from agentbatch.tasks.run.prepare.coders import check_logins, check_named, choos
 from agentbatch.tasks.run.prepare.context import check_context, rules_above
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, RESULTS_FILES, PreparedRun
 from agentbatch.tasks.run.prepare.results_file import choose_results_file
+from agentbatch.tasks.run.prepare.servers import with_servers
 from agentbatch.tasks.spec.escalation import steps_of
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import Plan
@@ -78,6 +79,7 @@ def prepare(
         escalate=steps_of(settings.escalate),
         usual=kinds.usual_steps,
         image=settings.image,
+        servers=kinds.servers,
         selection=Selection(
             paths=settings.paths,
             folder=folder,
@@ -90,6 +92,7 @@ def prepare(
             unfinished=_unfinished(settings, resume),
         ),
     )
+    plan = with_servers(plan, {**read_env_file(env_file, folder), **environ}, secret_variables())
     _check_compared(plan, settings)
     check_context(plan)
     check_directories(((task.id, task.root) for task in plan.tasks), folder)

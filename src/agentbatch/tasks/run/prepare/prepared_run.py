@@ -19,6 +19,7 @@ from agentbatch.tasks.coders.kind import CoderKind
 from agentbatch.tasks.run.prepare.context import expected_project
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
 from agentbatch.tasks.run.prepare.own_files import changed_since_last_run, digests
+from agentbatch.tasks.run.prepare.servers import server_secrets
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import counted, list_names
@@ -89,6 +90,12 @@ class PreparedRun:
     def judged(self) -> bool:
         """False: there is no evaluator, each task's verify decides."""
         return self.settings.judge == "model"
+
+    @property
+    def secrets(self) -> list[str]:
+        """Everything that is to be redacted."""
+        servers = (server for task in self.plan.tasks for server in task.servers.values())
+        return [*self.settings.secrets, *server_secrets(servers)]
 
     @property
     def worker(self) -> str:

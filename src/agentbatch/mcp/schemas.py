@@ -1,0 +1,289 @@
+"""A tool's JSON schema as every endpoint takes it. Servers write any JSON Schema; endpoints take a part of it, each
+another one, and refuse the whole request for one keyword in one tool. What is left out here still holds: the server
+checks what it is sent. Pure.
+
+What is kept is what all take: type, description, enum of texts, properties, required, items, anyOf below the top. What
+was a limit is told in the description. The rows, and where each was met:
+
+- `$ref`, `$defs`: put in their place (QwenLM/Qwen-Agent #873), a circle is cut (PrefectHQ/fastmcp #1016).
+- `anyOf`, `oneOf`, `allOf` at the top: left out (anthropics/claude-code #5319); below, `oneOf` is `anyOf`, `allOf` one.
+- `additionalProperties`, `$schema`, `title`, `default`: left out (promptfoo/promptfoo #6902).
+- `exclusiveMinimum`, `format`, and other limits: told (hideya/langchain-mcp-tools-ts #36); `pattern` breaks grammars of
+  llama.cpp (containers/kubernetes-mcp-server #758), and so do large lengths (firecrawl/firecrawl #4512).
+- several types with `null`: the other one (anomalyco/opencode #14234); no type: one that fits (ggml-org/llama.cpp
+  #14227).
+- `properties` of what is no object: left out (anomalyco/opencode #11889).
+- names of arguments with other signs than `A-Za-z0-9_.-`: others in the call (decocms/studio #6874).
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentbatch.text import clip, harmless
+
+Schema = dict[str, Any]
+
+MAX_DEPTH = 6
+"""Objects and arrays in each other; what lies deeper is an object of whatever it is."""
+MAX_ARGUMENTS = 60
+"""Of one object."""
+MAX_ENUM = 100
+MAX_TEXT = 300
+"""Characters of a description of an argument, and of each text in an enum."""
+MAX_SCHEMA = 8_000
+"""Characters of the whole."""
+MAX_VISITS = 2_000
+"""Parts of a schema that are looked at: a few definitions that name each other stand for millions."""
+
+CUT = "cut, since it was too large"
+
+_TYPES = ("string", "integer", "number", "boolean", "object", "array")
+_LIMITS = (
+    *(
+        "default",
+        "const",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+    ),
+    *("maxLength", "pattern", "format", "minItems", "maxItems", "uniqueItems"),
+)
+"""Told in words."""
+_KEPT = frozenset(("type", "description", "enum", "properties", "required", "items", "anyOf"))
+_SILENT = frozenset(
+    ("title", "$schema", "$id", "$defs", "definitions", "additionalProperties", "examples", *_LIMITS)
+)
+"""What is left out, or told, without a loss that anybody has to know of."""
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    schema: Schema
+    """`{"type": "object", "properties": …, "required": …}`"""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """The server's own names of arguments, by those in the schema, where they differ."""
+    notes: tuple[str, ...] = ()
+    """What of it was lost, for a person."""
+
+
+_EMPTY: Schema = {"type": "object", "properties": {}, "required": []}
+_ATTEMPTS = ((MAX_DEPTH, True), (MAX_DEPTH, False), (2, False), (1, False))
+"""How deep it may be, and whether with descriptions of its arguments: until it is small enough."""
+
+
+def clean(schema: object) -> Cleaned:
+    """`schema`: whatever the server sent."""
+    for attempt in _ATTEMPTS:
+        cleaner = _Cleaner(schema if isinstance(schema, dict) else {}, *attempt)
+        try:
+            found = cleaner.top()
+        except RecursionError:
+            break
+        if len(json.dumps(found, ensure_ascii=False)) <= MAX_SCHEMA:
+            cut = () if attempt == _ATTEMPTS[0] else (CUT,)
+            return Cleaned(found, cleaner.renamed, tuple(dict.fromkeys((*cleaner.notes, *cut))))
+    return Cleaned(_EMPTY, notes=(CUT,))
+
+
+class _Cleaner:
+    def __init__(self, whole: Schema, depth: int, texts: bool) -> None:
+        """`texts`: descriptions below the top are kept."""
+        self.whole = whole
+        self.depth = depth
+        self.texts = texts
+        self.renamed: dict[str, str] = {}
+        self.notes: list[str] = []
+        self._visits = 0
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def top(self) -> Schema:
+        root = self._resolved(self.whole, ())[0]
+        for keyword in ("anyOf", "oneOf", "not", "if", "enum"):
+            if keyword in root:
+                self.note(f"`{keyword}` at the top left out")
+                root = {key: part for key, part in root.items() if key != keyword}
+        if root.get("type", "object") != "object":
+            self.note("not an object at the top")
+            root = {}
+        found = self._clean({**root, "type": "object"}, self.depth, ())
+        found.pop("description", None)
+        properties = found.get("properties", {})
+        names = _usable_names(properties)
+        self.renamed = {new: old for old, new in names.items() if new != old}
+        if self.renamed:
+            self.note("arguments renamed")
+        return {
+            "type": "object",
+            "properties": {names[name]: part for name, part in properties.items()},
+            "required": [names[name] for name in found.get("required", ())],
+        }
+
+    def _clean(self, given: object, depth: int, above: tuple[str, ...]) -> Schema:
+        """One schema. `above`: the references that it stands in."""
+        self._visits += 1
+        schema, above = self._resolved(given, above)
+        if depth <= 0 or self._visits > MAX_VISITS:
+            self.note("cut where it was deep")
+            return (
+                {"type": _kind(schema)}
+                if _kind(schema) in ("string", "integer", "number", "boolean")
+                else _EMPTY
+            )
+        for keyword in schema.keys() - _KEPT - _SILENT - {"oneOf", "allOf", "$ref", "nullable"}:
+            self.note(f"`{clip(str(keyword), 40)}` left out")
+        choices = self._choices(schema)
+        if choices is not None and len(choices) != 1:
+            found: Schema = {"anyOf": [self._clean(one, depth - 1, above) for one in choices[:MAX_ENUM]]}
+        else:
+            found = self._plain({**schema, **(choices[0] if choices else {})}, depth, above)
+        if self.texts and (text := _told(schema)):
+            found["description"] = text
+        return found
+
+    def _plain(self, schema: Schema, depth: int, above: tuple[str, ...]) -> Schema:
+        kind = _kind(schema)
+        if kind == "object":
+            return {"type": kind, **self._arguments(schema, depth, above)}
+        if kind == "array":
+            return {
+                "type": kind,
+                "items": self._clean(schema.get("items", {"type": "string"}), depth - 1, above),
+            }
+        enum = schema.get("enum")
+        if kind == "string" and isinstance(enum, list) and enum and all(isinstance(one, str) for one in enum):
+            return {"type": kind, "enum": [one[:MAX_TEXT] for one in dict.fromkeys(enum[:MAX_ENUM])]}
+        return {"type": kind}
+
+    def _arguments(self, schema: Schema, depth: int, above: tuple[str, ...]) -> Schema:
+        given = schema.get("properties")
+        properties = given if isinstance(given, dict) else {}
+        if len(properties) > MAX_ARGUMENTS:
+            self.note(f"the first {MAX_ARGUMENTS} of {len(properties):,} arguments kept")
+        required = schema.get("required")
+        wanted = (
+            set(filter(lambda one: isinstance(one, str), required)) if isinstance(required, list) else set()
+        )
+        first = sorted(properties, key=lambda name: name not in wanted)[:MAX_ARGUMENTS]
+        kept = [name for name in properties if name in set(first)]
+        return {
+            "properties": {name: self._clean(properties[name], depth - 1, above) for name in kept},
+            "required": [name for name in kept if name in wanted],
+        }
+
+    def _choices(self, schema: Schema) -> list[Schema] | None:
+        """What it may be instead of one thing; None: one thing."""
+        for keyword in ("anyOf", "oneOf"):
+            options = schema.get(keyword)
+            if isinstance(options, list) and options:
+                known: list[Schema] = [
+                    one for one in options if isinstance(one, dict) and one.get("type") != "null"
+                ]
+                return known or [{}]
+        kinds = schema.get("type")
+        if isinstance(kinds, list):
+            return [{"type": kind} for kind in kinds if kind in _TYPES] or [{}]
+        return None
+
+    def _resolved(self, given: object, above: tuple[str, ...]) -> tuple[Schema, tuple[str, ...]]:
+        """Without a reference at its top, and with the parts of `allOf` as one."""
+        self._visits += 1
+        if self._visits > MAX_VISITS:
+            return {}, above
+        schema = given if isinstance(given, dict) else {}
+        while isinstance(reference := schema.get("$ref"), str):
+            rest = {key: part for key, part in schema.items() if key != "$ref"}
+            target = self._target(reference)
+            if reference in above or target is None or len(above) > MAX_DEPTH * 4:
+                self.note(
+                    "a reference in a circle cut"
+                    if reference in above
+                    else "a reference that leads nowhere cut"
+                )
+                kind = _kind(target or {})
+                return {"type": kind if kind != "array" else "object", **rest}, above
+            schema, above = {**target, **rest}, (*above, reference)
+        parts = schema.get("allOf")
+        if isinstance(parts, list) and parts:
+            whole = {key: part for key, part in schema.items() if key != "allOf"}
+            for part in parts[:MAX_ENUM]:
+                whole = _joined(whole, self._resolved(part, above)[0])
+            return whole, above
+        return schema, above
+
+    def _target(self, reference: str) -> Schema | None:
+        if reference == "#":
+            return self.whole
+        if not reference.startswith("#/"):
+            return None
+        place: object = self.whole
+        for part in reference[2:].split("/"):
+            name = part.replace("~1", "/").replace("~0", "~")
+            place = place.get(name) if isinstance(place, dict) else None
+        return place if isinstance(place, dict) else None
+
+
+def _kind(schema: Schema) -> str:
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((one for one in kind if one in _TYPES), None)
+    if isinstance(kind, str) and kind in _TYPES:
+        return kind
+    return "object" if "properties" in schema else "array" if "items" in schema else "string"
+
+
+def _joined(one: Schema, other: Schema) -> Schema:
+    """Both hold."""
+    both = {**other, **one}
+    for keyword in ("properties",):
+        parts = [part for part in (one.get(keyword), other.get(keyword)) if isinstance(part, dict)]
+        if parts:
+            both[keyword] = {**parts[-1], **parts[0]}
+    required = [part for part in (one.get("required"), other.get("required")) if isinstance(part, list)]
+    if required:
+        both["required"] = [name for part in required for name in part]
+    return both
+
+
+def _told(schema: Schema) -> str:
+    """The description, with the limits that cannot be kept."""
+    given = schema.get("description")
+    text = harmless(given[:10_000]) if isinstance(given, str) else ""
+    limits = [
+        f"{name}: {_value(schema[name])}" for name in _LIMITS if name in schema and schema[name] is not None
+    ]
+    enum = schema.get("enum")
+    if isinstance(enum, list) and not all(isinstance(one, str) for one in enum):
+        limits.append(f"one of {_value(enum)}")
+    told = f"({', '.join(limits)})" if limits else ""
+    return f"{clip(text, MAX_TEXT)} {clip(told, MAX_TEXT)}".strip()
+
+
+def _value(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)[:100]
+    except (ValueError, RecursionError):
+        return "?"
+
+
+def _usable_names(names: Sequence[str] | Mapping[str, Any]) -> dict[str, str]:
+    """Names that every endpoint takes, by those that there are; the same where it can be."""
+    found: dict[str, str] = {name: name for name in names if _NAME.fullmatch(name)}
+    taken = set(found)
+    for name in names:
+        if name not in found:
+            plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:60] or "argument"
+            new = next(
+                one for n in range(1, 1000) if (one := plain if n == 1 else f"{plain}_{n}") not in taken
+            )
+            taken.add(new)
+            found[name] = new
+    return {name: found[name] for name in names}

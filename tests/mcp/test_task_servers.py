@@ -1,0 +1,110 @@
+"""Servers of tools over a real process, which may do what it likes: each call has an answer, and a task goes on."""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.errors import UserError
+from agentbatch.mcp.server import McpServer
+from agentbatch.mcp.task_servers import TaskServers
+from agentbatch.redaction import Redactor
+from agentbatch.workspace.workspace import ToolResult
+from tests.support.paths import CHECKOUT
+from tests.support.workspaces import local_workspace
+
+FAKE = CHECKOUT / "tests" / "support" / "fake_mcp_server.py"
+
+
+def tool(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "inputSchema": {"type": "object"}, **more}
+
+
+def fake(*names: str, **more: Any) -> McpServer:
+    tools = json.dumps([tool(name) for name in names])
+    return McpServer.model_validate({"command": [sys.executable, "-I", "-S", str(FAKE), tools], **more})
+
+
+@asynccontextmanager
+async def task_servers(tmp_path: Path, told: list[str], **servers: McpServer) -> AsyncIterator[TaskServers]:
+    (tmp_path / "task").mkdir()
+    workspace = local_workspace(tmp_path / "task", tmp_path / "outputs")
+    found = TaskServers(servers, workspace, Redactor(["sk-mcp-0123456789abcdef"]), told.append)
+    try:
+        yield found
+    finally:
+        await found.close()
+        await workspace.close()
+
+
+CALLS = [
+    ("echo", True, '{"a": 1}'),
+    ("garbage", True, "found"),
+    ("ask", True, "refused refused answered"),
+    ("refuse", False, "The MCP server fake refused the call: no such thing."),
+    (
+        "nonsense",
+        False,
+        "The MCP server fake gave no answer. It answered with what is no answer in its protocol.",
+    ),
+    (
+        "no object",
+        False,
+        "The MCP server fake refused the call: it answered with what is no answer in its protocol.",
+    ),
+    ("die", False, "The MCP server fake gave no answer. It ended with exit code 3: out of cheese."),
+    ("hang", False, "The MCP server fake gave no answer. It did not answer within 0.2 seconds."),
+    ("flood", False, "The MCP server fake gave no answer. It sent more than 32 MB without an answer."),
+    ("large", False, "The MCP server fake gave no answer. It sent a message of more than 8 MB."),
+    ("deep", False, "The MCP server fake gave no answer. It sent a message that is nested too deeply."),
+]
+
+
+async def test_each_call_has_an_answer_and_a_server_that_ended_is_started_again(tmp_path: Path) -> None:
+    told: list[str] = []
+    answers: dict[str, ToolResult] = {}
+    for name, *_ in CALLS:
+        place = tmp_path / name.replace(" ", "-")
+        place.mkdir()
+        timeout = 0.2 if name == "hang" else 60
+        async with task_servers(place, told, fake=fake("echo", name, timeout=timeout)) as servers:
+            tools = {one.name: one.called for one in await servers.learn()}
+            answers[name] = await servers.call(tools[name], '{"a": 1}')
+            if name in ("die", "hang"):
+                again = await servers.call(tools["echo"], "{}")
+                assert (again.ok, again.text) == (True, "{}")
+    assert [(name, one.ok, one.text) for name, one in answers.items()] == CALLS
+    assert told == []
+
+
+async def test_a_server_that_ends_again_and_again_is_left_alone(tmp_path: Path) -> None:
+    async with task_servers(tmp_path, [], fake=fake("die")) as servers:
+        await servers.learn()
+        texts = [(await servers.call("mcp__fake__die", "{}")).text for _ in range(4)]
+    assert [text.endswith("out of cheese.") for text in texts] == [True, True, True, False]
+    assert texts[-1] == "The MCP server fake gave no answer. It has ended 3 times, and is not started again."
+
+
+async def test_a_server_that_cannot_be_started_is_told_of_or_ends_the_task(tmp_path: Path) -> None:
+    told: list[str] = []
+    lost = McpServer(command=("no-such-server-anywhere",))
+    async with task_servers(tmp_path, told, lost=lost, fake=fake("echo")) as servers:
+        assert [one.called for one in await servers.learn()] == ["mcp__fake__echo"]
+    assert len(told) == 1
+    assert told[0].startswith("The MCP server lost cannot be used: It cannot be started. ")
+    (tmp_path / "again").mkdir()
+    required = lost.model_copy(update={"required": True})
+    async with task_servers(tmp_path / "again", [], lost=required) as servers:
+        with pytest.raises(UserError, match="The MCP server lost cannot be used"):
+            await servers.learn()
+
+
+async def test_a_call_whose_arguments_are_no_object_reaches_nobody(tmp_path: Path) -> None:
+    async with task_servers(tmp_path, [], fake=fake("die")) as servers:
+        await servers.learn()
+        assert (await servers.call("mcp__fake__die", '{"a": ')).invalid
+        assert (await servers.call("mcp__fake__die", "[]")).invalid
