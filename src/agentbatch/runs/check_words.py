@@ -127,7 +127,7 @@ def check_end(kind: e.CheckKind, exit_code: int | None, seconds: float) -> str:
     took = f"{seconds:.1f}s" if seconds < 100 else duration(seconds)
     if exit_code is None:
         return f"out of time {took}"
-    if kind in ("verify", "tests", "look"):
+    if kind in ("verify", "tests", "look", "setup", "teardown"):
         return f"exit {exit_code} {took}"
     return f"{'failed' if exit_code else 'passed'} {took}"
 

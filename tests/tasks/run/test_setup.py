@@ -59,7 +59,7 @@ async def test_one_that_fails_is_a_reason_of_its_own(run_tasks: Any, tmp_path: P
     setup = ["echo first", "echo npm error: no such package >&2; exit 3", "touch never"]
     ran = await run_tasks([{**TASK, "isolation": "worktree", "setup": setup}], [SCRIPT])
     assert (ran.task.status, ran.task.reason, ran.task.resumable) == ("error", "setup", False)
-    assert "exited with 3: npm error: no such package" in ran.task.error
+    assert "Its setup exited with 3: npm error: no such package (echo npm" in ran.task.error
     assert ran.outcome.exit_code == 1
     assert not ran.coder_requests()
     (result,) = ran.results["results"]
@@ -78,21 +78,23 @@ async def test_what_is_torn_down_was_judged_and_its_failure_changes_no_status(ru
     assert [(one.kind, one.exit_code) for one in ran.task.setup] == [
         ("setup", 0), ("teardown", 4), ("teardown", 0),
     ]  # fmt: skip
-    assert any("Its teardown failed: `grep -q made a.txt" in text for text in ran.outcome.state.notices)
+    assert any(
+        "Task t: its teardown exited with 4 (grep -q made a.txt" in text for text in ran.outcome.state.notices
+    )
     assert sorted(path.name for path in (ran.folder / "w").iterdir()) == ["a.txt"]
 
 
 @pytest.mark.parametrize(
     ("result", "sentence"),
     [
-        (CommandResult(1, "", False, False, 1, ""), "Its setup failed: `npm ci` exited with 1."),
-        (CommandResult(1, "", False, False, 1, ""), "Its setup failed: `npm ci` exited with 1: npm error."),
+        (CommandResult(1, "", False, False, 1, ""), "Its setup exited with 1 (npm ci)."),
+        (CommandResult(1, "", False, False, 1, ""), "Its setup exited with 1: npm error (npm ci)."),
         (
             CommandResult(None, "", True, False, 1, ""),
-            "Its setup failed: `npm ci` was not done within 9 seconds (setup_timeout).",
+            "Its setup was not done within 9 s (setup_timeout) (npm ci).",
         ),
-        (CommandResult(None, "", False, True, 1, ""), "Its setup failed: `npm ci` printed far too much."),
-        (CommandResult(None, "", False, False, 1, ""), "Its setup failed: `npm ci` was killed."),
+        (CommandResult(None, "", False, True, 1, ""), "Its setup printed far too much (npm ci)."),
+        (CommandResult(None, "", False, False, 1, ""), "Its setup was killed (npm ci)."),
     ],
 )
 def test_how_it_failed_in_words(result: CommandResult, sentence: str) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from agentbatch.display.reports.tiering_words import escalation_words
 from agentbatch.display.signs import SIGNS
-from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
+from agentbatch.runs.check_words import check_end, check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import AttemptChosen
 from agentbatch.runs.listing import shown_status
 from agentbatch.runs.log_lines import cause_text
 from agentbatch.runs.state.acceptance import accepted_words
-from agentbatch.runs.state.task_state import TaskState, VerdictRecord
+from agentbatch.runs.state.task_state import SetupRecord, TaskState, VerdictRecord
 from agentbatch.runs.verdict_words import required
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, harmless, money, tokens
 from agentbatch.workspace.files.diff.file_diff import FileChange
@@ -19,6 +19,8 @@ MAX_LINES = 40
 """Of a prompt or an answer."""
 
 MAX_FILES = 200
+MAX_TAIL = 15
+"""Lines of what a command of `setup` printed."""
 
 
 def render_task(
@@ -35,6 +37,7 @@ def render_task(
     sections = (
         _head(task, now, columns, alive=alive),
         ["Prompt", *_text(task.first_prompt, columns)],
+        ["Setup", *_setup(task.setup, columns)] if task.setup else [],
         list(_attempts(task.choice, columns)) if task.choice else [],
         [line for record in task.verdicts for line in _verdict(record, columns)],
         _changes(changes, columns),
@@ -59,6 +62,14 @@ def _head(task: TaskState, now: float, columns: int, *, alive: bool) -> list[str
         f"{duration(task.duration(now))}, {used}",
         *(part for text in escalation_words([task]) for part in fold(f"  {text}", columns, 4)),
     ]
+
+
+def _setup(commands: Sequence[SetupRecord], columns: int) -> Iterator[str]:
+    for one in commands:
+        text = f"{one.kind} {check_end(one.kind, one.exit_code, one.seconds)}: {clip(one.command, 400)}"
+        yield from fold(f"  {text}", columns, 4)
+        for line in one.tail.strip().splitlines()[-MAX_TAIL:]:
+            yield from fold(f"    {clip(line, 400)}", columns, 6)
 
 
 def _attempts(choice: AttemptChosen, columns: int) -> Iterator[str]:

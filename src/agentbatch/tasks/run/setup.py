@@ -42,8 +42,8 @@ async def tear_down(store: Store, planned: PlannedTask, workspace: Workspace) ->
     try:
         ends = [await _run("teardown", store, planned, workspace, one) for one in planned.task.teardown]
     except (OSError, UserError) as error:
-        return [f"Its teardown could not be run to its end: {error}"]
-    return [text for text in ends if text]
+        return [f"Task {planned.id}: its teardown could not be run to its end: {error}"]
+    return [f"Task {planned.id}: {text[0].lower()}{text[1:]}" for text in ends if text]
 
 
 async def _run(
@@ -68,12 +68,12 @@ async def _run(
 
 
 def failure(kind: str, command: str, done: CommandResult, timeout: float, said: str) -> str:
-    """`Its setup failed: `npm ci` exited with 1: npm error …`. Pure."""
+    """What comes last is cut first: `Its setup exited with 1: npm error … (npm ci).` Pure."""
     end = f"exited with {done.exit_code}"
     if done.timed_out:
-        end = f"was not done within {timeout:g} seconds (setup_timeout)"
+        end = f"was not done within {timeout:g} s (setup_timeout)"
     elif done.flooded:
         end = "printed far too much"
     elif done.exit_code is None:
         end = "was killed"
-    return f"Its {kind} failed: `{clip(command, 200)}` {end}{f': {clip(said, 300)}' if said else ''}."
+    return f"Its {kind} {end}{f': {clip(said, 300)}' if said else ''} ({clip(command, 200)})."

@@ -14,7 +14,7 @@ from typing import Literal
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
+from agentbatch.runs.check_words import check_end, check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.log_lines import cause_text, failure_text, reason_text
 from agentbatch.runs.state.run_state import RunState
@@ -158,6 +158,9 @@ def failure_lines(task: TaskState) -> Iterator[str]:
     yield f"{task.status}: {reason_text(task.reason) if task.reason else ''} ({spent})"
     if task.error:
         yield failure_text(task.error)
+    for one in task.setup:
+        if one.exit_code != 0:
+            yield f"\n{one.kind}: $ {one.command}\n{one.tail}\n({check_end(one.kind, one.exit_code, one.seconds)})"
     if task.verdicts:
         yield from _verdict(task.verdicts[-1])
     elif task.last_evaluation:

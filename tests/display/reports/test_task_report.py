@@ -1,0 +1,27 @@
+"""One task as text."""
+
+from agentbatch.display.reports.exports.junit import failure_lines
+from agentbatch.display.reports.task_report import render_task
+from agentbatch.runs.state.task_state import SetupRecord, TaskState
+
+
+def test_what_setup_said() -> None:
+    setup = (
+        SetupRecord(command="uv sync", exit_code=0, tail="", kind="setup", seconds=3.21),
+        SetupRecord(command="npm ci", exit_code=3, tail="npm error\n  E404\n", kind="setup", seconds=0.5),
+        SetupRecord(command="make down", exit_code=None, tail="", kind="teardown", seconds=600),
+    )
+    task = TaskState(
+        id="t", index=0, dir="w", max_iterations=3, status="error", reason="setup", finished_at=1, error="E.",
+        setup=setup,
+    )  # fmt: skip
+    lines = render_task(task, [], None, 0, 80)
+    assert lines[lines.index("Setup") :][:6] == [
+        "Setup",
+        "  setup exit 0 3.2s: uv sync",
+        "  setup exit 3 0.5s: npm ci",
+        "    npm error",
+        "    E404",
+        "  teardown out of time 10:00: make down",
+    ]
+    assert "\nsetup: $ npm ci\nnpm error\n  E404\n\n(exit 3 0.5s)" in list(failure_lines(task))
