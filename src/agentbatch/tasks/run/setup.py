@@ -52,6 +52,7 @@ async def _run(
     """How it failed, a sentence; empty: it did not."""
     timeout, shown = planned.task.setup_timeout, store.redact(command)
     store.emit(e.CheckStarted(task_id=planned.id, kind=kind, command=shown))
+    await store.stored()  # what runs is known, also after a kill
     done = await workspace.run(command, timeout)
     tail = store.redact(done.tail(TAIL_LINES))
     store.emit(
