@@ -92,7 +92,8 @@ class ClusterWorkspace(Far):
 
     @property
     def info(self) -> WorkspaceInfo:
-        return self.station.info or self._inner.info
+        here = self._inner.info
+        return replace(self.station.info, notices=here.notices) if self.station.info else here
 
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
         await self._settle()

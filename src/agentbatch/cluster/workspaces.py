@@ -153,6 +153,11 @@ class ClusterTaskWorkspace:
             await station.settle(home)
         run.warn(order.task_id)
         names = [path.relative_to(root).as_posix() for path in kept_out if path.is_relative_to(root)]
+        for name in names:
+            if name in order.include:
+                told(
+                    f"Task {order.task_id}: include: {name} is an env file, and no machine of a cluster gets one."
+                )
         away = AwayMark(terms.store / AWAY / order.task_id)
         self._workspace = ClusterWorkspace(station, inner, run.redact, away, names, at_work=order.at_work)
         return self._workspace

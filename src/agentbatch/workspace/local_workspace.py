@@ -125,13 +125,15 @@ class LocalWorkspace:
         disk: DiskWork,
         contents: Contents,
         begun: Snapshot | None = None,
+        touched: bool = False,
+        notices: tuple[str, ...] = (),
         guard: Guard | None = None,
         around: MakeWalls | None = None,
     ) -> None:
         """`root` (resolved) exists. `sandbox`: of its commands, `around` makes that of a fork. `env`: all variables of
         its commands; `outputs`: the folder of whole outputs; `scratch`: that of forks and checkpoints, `homes`: of
         HOMEs, each made when it is needed. `begun`: the directory as it was when it was made, before anybody worked in
-        it; `guard`: of its run's processes."""
+        it, `touched` where files have come into it since; `notices`: of its making; `guard`: of its run's processes."""
         self._root = root
         self._place = os.path.realpath(root)
         self._rules = rules
@@ -142,8 +144,9 @@ class LocalWorkspace:
         self._hands = hands
         self._disk = disk
         self._contents = contents
+        self._notices = notices
         self._begun = begun
-        self._untouched = True
+        self._untouched = not touched
         """Nobody has been there since it was made."""
         self._redact = redact
         self._shell = Shell(root, sandbox, env, outputs, redact, guard)
@@ -173,6 +176,7 @@ class LocalWorkspace:
             sandbox=self._sandbox.name,
             network=self._sandbox.network,
             homes=str(self._programs.homes),
+            notices=self._notices,
         )
 
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:

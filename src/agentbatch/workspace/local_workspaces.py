@@ -25,6 +25,7 @@ from agentbatch.workspace.files.replace import remove_unfinished
 from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.files.snapshot.snapshot import is_small
 from agentbatch.workspace.isolation.copy.apply_back import Applied
+from agentbatch.workspace.isolation.included import shown_env_files
 from agentbatch.workspace.isolation.isolated_dir import (
     RECORD,
     IsolatedDir,
@@ -167,6 +168,11 @@ class LocalTaskWorkspace:
         """What a person must know of what has come out of an image with the work."""
         self._over = False
         """It is not resumed: nor are the sessions of its programs."""
+        self._notices: tuple[str, ...] = ()
+        self._brought = False
+        """Something was included in its worktree."""
+        self._shown: frozenset[str] = frozenset()
+        """Env files of its directory that it may have all the same."""
         self._limits = TaskLimits(order.limits, group_name(run.mark, order.task_id))
 
     async def start(self) -> LocalWorkspace:
@@ -211,7 +217,9 @@ class LocalTaskWorkspace:
             disk=run.disk,
             contents=run.contents,
             begun=begun,
+            touched=self._brought,
             guard=run.guard,
+            notices=self._notices,
         )
         return self._workspace
 
@@ -281,11 +289,20 @@ class LocalTaskWorkspace:
             [Path(order.image.dockerfile)] if order.image is not None and order.image.dockerfile else []
         )
         guarded = [*inside, *read_only_in(root), *built_of]
-        return guarded, [] if order.isolation == "copy" else env_files_in(top)
+        hidden = [] if order.isolation == "copy" else env_files_in(top)
+        return guarded, [path for path in hidden if not self._is_shown(path, root)]
+
+    def _is_shown(self, path: Path, root: Path) -> bool:
+        """`path`: an env file in the worktree, or the copied directory, whose part of the task's is `root`."""
+        return path.is_relative_to(root) and path.relative_to(root).as_posix() in self._shown
 
     async def _isolate(self, kind: Literal["copy", "worktree"]) -> IsolatedDir:
         order, folder, isolation = self._order, self._folder / WORK, self._run.isolation
-        check_unlinked(Path(order.directory))
+        source = Path(order.directory)
+        check_unlinked(source)
+        if order.include:
+            shown = await asyncio.to_thread(shown_env_files, source, order.include, self._run.redact)
+            self._shown, self._notices = frozenset(shown.paths), shown.notices
         if not order.resume:
             earlier = None if order.untouched else find_isolated_dir(folder)
             if earlier is not None:  # of a task that was interrupted: it has never been left
@@ -299,7 +316,7 @@ class LocalTaskWorkspace:
         (folder / MAY_GO).unlink(missing_ok=True)
         isolated = await isolation.make(
             kind,
-            Path(order.directory),
+            source,
             folder,
             task_id=order.task_id,
             leave_out=await self._left_out(kind),
@@ -309,14 +326,19 @@ class LocalTaskWorkspace:
             raise UserError(
                 f"The {isolated.kind} that it was at work in is gone; --retry-failed begins it again."
             )
+        if isolated.fresh:
+            found = await isolation.include(isolated, order.include, self._run.redact)
+            self._brought, self._notices = bool(found.paths), (*self._notices, *found.notices)
         return isolated
 
     async def _left_out(self, kind: Literal["copy", "worktree"]) -> tuple[Path, ...]:
         """What a copy must not hold. A worktree holds what git keeps, whatever its name."""
         if kind == "worktree":
             return ()
-        inside = await asyncio.to_thread(env_files_in, Path(self._order.directory))
-        return (*self._run.rules.hidden_files, *inside)
+        source = Path(self._order.directory)
+        inside = await asyncio.to_thread(env_files_in, source)
+        hidden = (*self._run.rules.hidden_files, *inside)
+        return tuple(path for path in hidden if not self._is_shown(path, source))
 
     async def leave(self, ending: Ending) -> Left:
         task_id, isolation = self._order.task_id, self._run.isolation

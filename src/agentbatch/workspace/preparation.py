@@ -14,6 +14,7 @@ from agentbatch.workspace.containers.engine import ENGINES, Engine
 from agentbatch.workspace.containers.images import Had, Wanted, have_images
 from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored_name
+from agentbatch.workspace.isolation.included import meant_by
 from agentbatch.workspace.isolation.worktree.repository import Checked, check_worktrees
 from agentbatch.workspace.programs.finding import command_line, find_program
 from agentbatch.workspace.sandbox.limits import limits_warning
@@ -37,6 +38,7 @@ __all__ = [
     "have_images",
     "limits_warning",
     "matches",
+    "meant_by",
     "own_environment",
     "texts",
 ]

@@ -193,6 +193,8 @@ class WorkspaceInfo:
     """Folder of the HOMEs of opened programs, as they see it: that of `Program.home` is `homes/NAME`. A name."""
     place: str = ""
     """Where that is, for a person, e.g. `node 10.0.0.4`; empty: the engine's machine."""
+    notices: tuple[str, ...] = ()
+    """What a person should know of its making, a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -361,6 +363,8 @@ class Order:
     resume: bool = False
     """The task was at work before, in an earlier session of the run, and resumes where it was. Otherwise nothing of an
     earlier attempt is left in an isolated directory."""
+    include: tuple[str, ...] = ()
+    """Patterns of files in the directory that a copy or worktree has besides what it has by itself."""
     untouched: bool = False
     """No coder has worked in it in any session: nothing in an isolated directory is worth keeping."""
     repair: bool = False

@@ -135,3 +135,25 @@ def test_what_was_done_in_an_earlier_session(isolation: Any, events: Any, done: 
     task = Task(first_prompt="Write it.", setup=("x",))
     planned = PlannedTask("t", 0, task, Path("/w"), 10, None, isolation=isolation)
     assert is_set_up(planned, TaskHistory(events=events)) is done
+
+
+@pytest.mark.parametrize("isolation", ["copy", "worktree"])
+async def test_what_is_included_is_seen_by_the_task_and_is_no_work_of_its(
+    run_tasks: Any, tmp_path: Path, isolation: str
+) -> None:
+    repository(tmp_path)
+    (tmp_path / "w/.env.test").write_text("made\n")
+    (tmp_path / "w/.env.other").write_text("hidden\n")
+    task = {
+        **TASK, "isolation": isolation, "include": [".env.test", "gone.txt"],
+        "setup": ["cat .env.test > made.txt", "test ! -s .env.other"],
+    }  # fmt: skip
+    ran = await run_tasks([task], [SCRIPT])
+    assert (ran.task.status, ran.task.reason) == ("completed", "accepted"), ran.task.error
+    assert ran.task.changed_files == 1
+    told = [text for text in ran.outcome.state.notices if "include:" in text]
+    source = tmp_path / "w"
+    gone = f"Task t: include: gone.txt means no file in {source}."
+    assert told == ([gone] if isolation == "worktree" else [])
+    if isolation == "worktree":
+        assert git(tmp_path, "diff", "--name-only", f"main..{ran.task.branch}") == "w/a.txt\n"

@@ -67,6 +67,11 @@ def render_dry_run(dry: DryRun) -> list[str]:
         if settings.compared:
             what = f"{'coders' if settings.coders else 'models'} are compared"
         lines.append(f"attempts   up to {most:,} at {counted(len(tried), 'task')}; {what}")
+    set_up = [task.task.setup[0] for task in plan.tasks if task.task.setup]
+    if set_up:
+        lines += _named(
+            "setup", f"{counted(len(set_up), 'task')}: {list_names(list(dict.fromkeys(set_up)), 3, 40)}"
+        )
     lines.append(f"sandbox    {prepared.sandbox_name}")
     if prepared.cluster:
         lines.append(f"cluster    {clip(prepared.cluster, 60)}")
@@ -76,7 +81,7 @@ def render_dry_run(dry: DryRun) -> list[str]:
     if images:
         lines += _named("image", list_names(list(dict.fromkeys(images)), MAX_MODELS))
     lines.append(f"results    {prepared.results_file}")
-    lines += [f"! {warning}" for warning in prepared.warnings]
+    lines += [f"! {warning}" for warning in (*prepared.warnings, *dry.not_included)]
     lines += ["", f"  #  {pad('task, and its directory and prompt', ID_CELLS)}       checks  least tokens"]
     for planned, least in list(zip(plan.tasks, dry.least, strict=True))[:MAX_TASKS]:
         whole = least.coder + least.evaluator

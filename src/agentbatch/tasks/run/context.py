@@ -43,6 +43,7 @@ class RunContext:
                 tools=tuple(dict.fromkeys((*self.coders.tools, *self.evaluators.tools))),
                 command_timeout=self.coders.command_timeout,
                 resume=resume,
+                include=planned.task.include,
                 untouched=not (resume or state.iteration or state.reruns),
                 repair=resume or state.reruns > 0,
                 apply=self.apply or planned.bring_back,

@@ -67,6 +67,10 @@ class TaskDirectory:
     async def begin(self, context: RunContext, planned: PlannedTask, *, is_set_up: bool = False) -> None:
         """The task begins: set the place up, and remember the directory as it is then: what `setup` has made is no work
         of the coder's. Raises SetupFailed, UserError, OSError."""
+        for text in self.workspace.info.notices:
+            context.store.emit(
+                e.Notice(task_id=planned.id, text=context.store.redact(f"Task {planned.id}: {text}"))
+            )
         sets_up = bool(planned.task.setup) and not is_set_up
         if sets_up:
             await set_up(context.store, planned, self.workspace)

@@ -129,6 +129,8 @@ class PlannedTask:
             parts["setup"] = task.setup
         if task.mcp:
             parts["mcp"] = {name: server.model_dump() for name, server in task.mcp.items()}
+        if task.include:
+            parts["include"] = task.include
         if task.hidden_verify:
             parts["hidden_verify"] = task.hidden_verify
         if self.image is not None:
@@ -163,6 +165,12 @@ class Plan:
             lines.append(
                 f"{len(group)} tasks share the directory {root} or lie in it; those that overlap run one after "
                 f"another: {list_names(group, MAX_NAMED)}."
+            )
+        lone = [task.id for task in self.tasks if task.task.include and task.isolation == "none"]
+        if lone:
+            lines.append(
+                "include is for copies and worktrees, and these work in their directories themselves: "
+                f"{list_names(lone, MAX_NAMED)}."
             )
         if self.assumed:
             count = counted(len(self.assumed), "task")

@@ -154,6 +154,8 @@ class Task(BaseModel):
     """What its coder is in later iterations; empty: what it was in the first; None: the run's setting."""
     context: Texts = ()
     """Glob patterns of files in its directory that are given with its prompt."""
+    include: Texts = ()
+    """Glob patterns of files in its directory that its copy or worktree has, though no commit holds them."""
     env: dict[str, str] = {}
     """Environment variables for the task's commands."""
     mcp: McpServers = {}
@@ -223,7 +225,7 @@ class Task(BaseModel):
                 raise ValueError(f"{name!r} is not a name for an environment variable")
         return value
 
-    @field_validator("protected_paths", "context")
+    @field_validator("protected_paths", "context", "include")
     @classmethod
     def _check_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in value:

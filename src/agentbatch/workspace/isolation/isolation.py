@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.diff.diff import changes
 from agentbatch.workspace.files.diff.file_diff import describable
@@ -16,6 +17,7 @@ from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.isolation.begun import Commits, Sources, look_at_copy
 from agentbatch.workspace.isolation.copy.apply_back import Applied, apply_back
+from agentbatch.workspace.isolation.included import Found, bring_included
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
 from agentbatch.workspace.isolation.making import discard, make_copy, make_worktree, remove, remove_unmade
 from agentbatch.workspace.isolation.worktree.commit_work import KeptWork, commit_work
@@ -93,6 +95,16 @@ class Isolation:
             remove_unmade(self._git, isolated)
             raise
         return replace(isolated, begun=begun)
+
+    async def include(self, isolated: IsolatedDir, include: Sequence[str], redact: Redactor) -> Found:
+        """Bring into a fresh worktree what `include`, patterns of the task's, and the repository's `.worktreeinclude`
+        mean; a copy has it. Raises UserError, OSError."""
+        if isolated.worktree is None:
+            return Found(())
+        worktree, stop = isolated.worktree, Event()
+        return await self._disk.run(
+            lambda: bring_included(self._git, isolated, worktree, include, redact, stop), stop
+        )
 
     async def keep(self, isolated: IsolatedDir, message: str, judged: Judged | None = None) -> KeptWork:
         """Commit what was done in a worktree on its branch: of a completed task what was `judged`, else all of it.

@@ -69,6 +69,19 @@ def test_what_has_no_place_on_a_cluster_or_without_one(
     assert told in str(raised.value)
 
 
+def test_a_dry_run_tells_of_setup_and_of_what_is_not_there_to_be_included(tmp_path: Path) -> None:
+    copied = {"id": "c", "isolation": "copy", "include": [".env.test", "conf"], "setup": ["npm ci", "make"]}
+    tasks: list[dict[str, Any]] = [copied, {**copied, "id": "c2"}, {"id": "n", "include": "x", "setup": "npm ci"}]
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/.env.test").write_text("x\n")
+    told = render_dry_run(prepared(tmp_path, *tasks, environ=KEYS).dry_run())
+    assert "setup      3 tasks: npm ci" in told
+    assert [line for line in told if "include" in line] == [
+        "! include is for copies and worktrees, and these work in their directories themselves: n.",
+        f"! Task c: include: conf means no file in {tmp_path / 'd'}.",
+    ]
+
+
 def test_the_least_cost_is_that_of_the_first_two_calls_of_each_task(tmp_path: Path) -> None:
     dry = prepared(tmp_path, {}, {}, environ=KEYS, **ONE).dry_run()
     assert dry.least_cost == pytest.approx(sum(t.coder + t.evaluator for t in dry.least) / 1e6)

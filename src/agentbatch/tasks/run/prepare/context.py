@@ -9,7 +9,7 @@ from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import clip
 from agentbatch.workspace.files.env_files import is_env_file
 from agentbatch.workspace.files.globs import matcher
-from agentbatch.workspace.preparation import Above, matches, texts
+from agentbatch.workspace.preparation import Above, matches, meant_by, texts
 
 
 def check_context(plan: Plan) -> None:
@@ -25,6 +25,21 @@ def check_context(plan: Plan) -> None:
                 raise UserError(
                     f"Task {task.id}: context: {clip(pattern, 80)} matches no file in {clip(str(task.root), 200)}."
                 )
+
+
+def not_included(plan: Plan) -> list[str]:
+    """Sentences on what tasks `include` and is not there, where another task need not make it first. Raises
+    UserError where too much is."""
+    asked = {
+        (task.root, task.task.include): task.id
+        for task in reversed(plan.tasks)
+        if task.isolation != "none" and not task.depends_on and task.task.include
+    }
+    return [
+        f"Task {task_id}: {text}"
+        for (root, include), task_id in reversed(asked.items())
+        for text in meant_by(root, include).notices
+    ]
 
 
 def expected_project(

@@ -16,7 +16,7 @@ from agentbatch.tasks.agents.project import Given
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.resources import AGENTS, misnamed
 from agentbatch.tasks.coders.kind import CoderKind
-from agentbatch.tasks.run.prepare.context import expected_project
+from agentbatch.tasks.run.prepare.context import expected_project, not_included
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
 from agentbatch.tasks.run.prepare.own_files import changed_since_last_run, digests
 from agentbatch.tasks.run.prepare.servers import server_secrets
@@ -322,7 +322,7 @@ class PreparedRun:
                     continue
                 price = self.prices.price(model, Usage(input=count, calls=1), at, base_url=url)
                 cost = None if cost is None or price is None else cost + price.total
-        return DryRun(self, least, cost)
+        return DryRun(self, least, cost, not_included(self.plan))
 
 
 @dataclass(frozen=True)
@@ -334,3 +334,5 @@ class DryRun:
     """One entry a task, in order."""
     least_cost: float | None
     """US dollars; None when a model's price is unknown."""
+    not_included: list[str] = field(default_factory=list)
+    """What tasks `include` and is not there, a sentence each."""

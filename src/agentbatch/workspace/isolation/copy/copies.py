@@ -96,13 +96,18 @@ def copy_file(origin: str, place: str, stop: Event) -> None:
         status = os.fstat(reading)
         writing = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            if stat.S_ISREG(status.st_mode):
-                _pour(reading, writing, stop)
-            _keep_facts(reading, writing, status)
+            copy_open(reading, writing, status, stop)
         finally:
             os.close(writing)
     finally:
         os.close(reading)
+
+
+def copy_open(reading: int, writing: int, status: os.stat_result, stop: Event) -> None:
+    """`status`: of what is read."""
+    if stat.S_ISREG(status.st_mode):
+        _pour(reading, writing, stop)
+    _keep_facts(reading, writing, status)
 
 
 def _keep_facts(reading: int, writing: int, status: os.stat_result) -> None:
