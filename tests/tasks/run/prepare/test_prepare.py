@@ -71,7 +71,11 @@ def test_what_has_no_place_on_a_cluster_or_without_one(
 
 def test_a_dry_run_tells_of_setup_and_of_what_is_not_there_to_be_included(tmp_path: Path) -> None:
     copied = {"id": "c", "isolation": "copy", "include": [".env.test", "conf"], "setup": ["npm ci", "make"]}
-    tasks: list[dict[str, Any]] = [copied, {**copied, "id": "c2"}, {"id": "n", "include": "x", "setup": "npm ci"}]
+    tasks: list[dict[str, Any]] = [
+        copied,
+        {**copied, "id": "c2"},
+        {"id": "n", "include": "x", "setup": "npm ci"},
+    ]
     (tmp_path / "d").mkdir()
     (tmp_path / "d/.env.test").write_text("x\n")
     told = render_dry_run(prepared(tmp_path, *tasks, environ=KEYS).dry_run())
