@@ -208,6 +208,26 @@ def test_headers_of_both_roles_and_of_each(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("flags", "environ", "apis"),
+    [
+        ({}, {}, ("auto", "auto")),
+        ({}, {"AGENTBATCH_API": "responses"}, ("responses", "responses")),
+        ({}, {"AGENTBATCH_API": "responses", "CODER_API": "chat"}, ("chat", "responses")),
+        ({}, {"EVALUATION_API": "responses"}, ("auto", "responses")),
+        ({"api": "chat"}, {"EVALUATION_API": "responses"}, ("chat", "chat")),
+        ({"api": "auto"}, {"CODER_API": "responses"}, ("auto", "auto")),
+    ],
+)
+def test_the_api_of_both_roles_and_of_each(
+    tmp_path: Path, flags: dict[str, str], environ: dict[str, str], apis: tuple[str, str]
+) -> None:
+    settings = load_settings(flags, {**ROLE_KEYS, **environ}, None, tmp_path)
+    assert (settings.coder.api, settings.evaluator.api) == apis
+    both = load_settings(flags, {"OPENAI_API_KEY": "sk-one", **environ}, None, tmp_path)
+    assert both.coder.access == both.evaluator.access, "one endpoint, whose limits both keep"
+
+
 def test_a_header_that_stands_for_the_key_needs_none(tmp_path: Path) -> None:
     environ = {
         "AGENTBATCH_HEADERS": "api-key=azure-secret",

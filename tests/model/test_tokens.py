@@ -39,6 +39,8 @@ def test_messages_count_their_calls_reasoning_and_tools() -> None:
     assert estimate_messages([{"role": "assistant", "content": None, "tool_calls": calls}]) >= 100
     assert estimate_messages([{"role": "assistant", "content": "", "reasoning_content": "z" * 400}]) >= 100
     assert estimate_messages([{"role": "user", "content": [{"type": "text", "text": "x" * 400}]}]) >= 100
+    sealed = [{"type": "reasoning", "encrypted_content": "g" * 500}, {"encrypted_content": 5}, "x"]
+    assert estimate_messages([{"role": "assistant", "content": "", "response_items": sealed}]) >= 100
     assert estimate_messages([], [{"function": {"description": "d" * 400}}]) >= 100
 
 

@@ -9,11 +9,15 @@ from typing import Any
 
 from agentbatch.model.answer.answer import Answer
 from agentbatch.model.reply import Message, ToolSpec
+from agentbatch.model.request.history import ITEMS
 from agentbatch.usage import Usage
 
 BYTES_PER_TOKEN = 4
 """UTF-8 bytes of one token: the usual rule for English and code. A CJK character has three bytes, so
 counting bytes instead of characters gives it 3/4 of a token, as in current vocabularies."""
+
+SEALED = 5
+"""Characters of encrypted reasoning to a token, about: base64 of text."""
 
 PER_MESSAGE = 4
 """Tokens of overhead per message (OpenAI's cookbook: 3 and the role)."""
@@ -41,7 +45,7 @@ def estimate_messages(messages: Sequence[Message], tools: Sequence[ToolSpec] | N
 
 
 def measure_messages(messages: Sequence[Message], tools: Sequence[ToolSpec] | None, measure: Measure) -> int:
-    total = sum(PER_MESSAGE + measure(text) for message in messages for text in [_message_text(message)])
+    total = sum(PER_MESSAGE + measure(_message_text(message)) + _sealed(message) for message in messages)
     return total + (measure(json.dumps(list(tools), ensure_ascii=False)) if tools else 0)
 
 
@@ -122,6 +126,12 @@ def _message_text(message: Message) -> str:
     if calls:
         text += json.dumps(calls, ensure_ascii=False)
     return text + str(message.get("reasoning_content") or message.get("reasoning") or "")
+
+
+def _sealed(message: Message) -> int:
+    items = message.get(ITEMS)
+    sealed = (item.get("encrypted_content") for item in items or () if isinstance(item, dict))
+    return sum(len(text) for text in sealed if isinstance(text, str)) // SEALED
 
 
 def _load_tiktoken() -> Measure:

@@ -229,7 +229,7 @@ class RehearsalServer:
         if role is None:
             message = f"The model `{body['model']}` does not exist or you do not have access to it."
             return self._problem(request, Problem(404, message, param="model", code="model_not_found"))
-        refused = find_refused(asked.body, self._refuse, self._dialect)
+        refused = find_refused({"messages": messages, **asked.body}, self._refuse, self._dialect)
         if refused is not None:
             return self._problem(request, refused)
         if request.path == COUNT_TOKENS:

@@ -35,7 +35,9 @@ def scripts(hello: Say | Fault, tool: Say, json: Say) -> list[Script]:
 GOOD = scripts(Say(content="Hello"), CALL, Say(content='{"answer": 7}'))
 
 
-async def examine(tmp_path: Path, server: RehearsalServer, key: str = "sk-12345678") -> dict[str, Check]:
+async def examine(
+    tmp_path: Path, server: RehearsalServer, key: str = "sk-12345678", **environ: str
+) -> dict[str, Check]:
     flags = {
         "coder_endpoint": server.base_url,
         "evaluation_base_url": server.base_url,
@@ -43,7 +45,7 @@ async def examine(tmp_path: Path, server: RehearsalServer, key: str = "sk-123456
         "evaluation_model": "rehearsal-evaluator",
         "sandbox": "none",
     }
-    settings = load_settings(flags, {"OPENAI_API_KEY": key}, folder=tmp_path)
+    settings = load_settings(flags, {"OPENAI_API_KEY": key, **environ}, folder=tmp_path)
     return {check.name: check async for check in checks(settings, tmp_path)}
 
 
@@ -57,6 +59,17 @@ async def test_all_is_well(tmp_path: Path) -> None:
     assert found["coder tools"].detail.startswith("native mode:")
     assert found["disk"].result in ("ok", "warn")
     assert found["sandbox"].result == "warn"
+
+
+async def test_the_api_that_a_role_is_asked_by_is_said(tmp_path: Path) -> None:
+    async with RehearsalServer(GOOD, refuse=["chat"]) as server:
+        found = await examine(tmp_path, server, CODER_API="responses")
+        assert [r.path for r in server.requests if r.body["model"] == "rehearsal-coder"] == [
+            "/v1/responses"
+        ] * 3
+    assert found["coder endpoint"].detail == f"{server.base_url}, the Responses API"
+    assert found["evaluator endpoint"] == found["coder endpoint"]._replace(name="evaluator endpoint")
+    assert found["coder tools"].detail.startswith("native mode:")
 
 
 async def test_what_an_endpoint_cannot_do_is_said(tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ KEPT = {"role": "assistant", "content": "a", ITEMS: [{"type": "reasoning", "id":
         (400, error("Duplicate item found with id rs_1. Remove duplicate items from your input and try again."), True, {"history_rules": frozenset({"no_items"})}),
         (400, error("Invalid 'input[3].content': array too long. Expected an array with maximum length 0", param="input[3].content"), True, {"history_rules": frozenset({"no_items"})}),
         (400, error("Encrypted content is not supported."), True, {"history_rules": frozenset({"no_items"})}),
+        (400, error("Unknown part type: output_text", type="BadRequestError"), True, {"history_rules": frozenset({"no_items"})}),
+        (400, error("[{'type': 'missing', 'loc': ('body', 'input', 'list[union[...]]', 3, 'status'), 'msg': 'Field required'}]"), True, {"history_rules": frozenset({"no_items"})}),
         (400, error("Encrypted content is not supported with this model.", param="include"), False, {"encrypted": False}),
         (400, error("Unrecognized request argument supplied: include"), False, {"encrypted": False}),
         (400, error("Unsupported parameter: max_output_tokens"), False, {"output_limits": ()}),

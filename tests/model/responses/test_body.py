@@ -25,8 +25,7 @@ SEARCH = {"type": "web_search_call", "id": "ws_1", "status": "completed", "actio
 
 
 def words(text: str) -> dict[str, Any]:
-    part = {"type": "output_text", "text": text, "annotations": []}
-    return {"type": "message", "role": "assistant", "content": [part]}
+    return {"type": "message", "role": "assistant", "content": text}
 
 
 def said(content: str | None, *items: dict[str, Any], calls: Any = ()) -> dict[str, Any]:

@@ -160,6 +160,9 @@ BEGUN = [
         ([event("output_item.added", output_index=0, item={**CALL, "arguments": ""}), *ARGUMENTS, event("output_item.done", output_index=0, item={**CALL, "arguments": ""}), ended()], ("", [LS], "tool_calls"), [KEPT_CALL]),
         ([event("refusal.delta", output_index=0, delta="I cannot."), ended()], ("I cannot.", [], "stop"), [{"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "I cannot."}]}]),
         ([event("reasoning_text.delta", output_index=0, delta="hm"), *DELTAS, ended()], ("Hello", [], "stop"), [{"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]}, {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}]),
+        # done alone: LM Studio's thoughts, arguments behind gateways
+        ([event("reasoning_text.done", output_index=0, text="hm"), event("output_item.added", output_index=1, item={**CALL, "arguments": ""}), event("function_call_arguments.done", output_index=1, arguments=CALL["arguments"]), ended()], ("", [LS], "tool_calls"), [{"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]}, KEPT_CALL]),
+        ([*DELTAS, event("output_text.done", output_index=1, text="Hello"), ended()], ("Hello", [], "stop"), [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}]),
         # cut off at the limit, with the beginning of a call
         ([event("output_item.added", output_index=0, item={**CALL, "arguments": ""}), ARGUMENTS[0], ended(status="incomplete", incomplete_details={"reason": "max_output_tokens"})], ("", [("bash", '{"command":')], "length"), [KEPT_CALL]),
         # nonsense on the way

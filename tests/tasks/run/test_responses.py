@@ -1,11 +1,15 @@
 """Whole runs by the Responses API: what is asked, what comes back, and what a later session makes of it."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
+from agentbatch.runs import events as e
+from agentbatch.runs.session import Engine
+from agentbatch.runs.state.run_state import RunState
 from tests.tasks.run.verdicts import COMPLETE
 
 WRITE = ScriptedCall(name="write_file", arguments={"path": "a.txt", "content": "x\n"})
@@ -61,3 +65,51 @@ async def test_a_judge_without_hands_is_asked_for_a_schema(run_tasks: Any, tmp_p
     form = asked_for["text"]["format"]
     assert (form["type"], form["name"]) == ("json_schema", "verdict")
     assert form["schema"]["type"] == "object"
+
+
+def stopped_after(results: int) -> tuple[Callable[[Engine], None], Callable[[e.Event, RunState], None]]:
+    """Stops the engine at once after so many results of tools."""
+    engines: list[Engine] = []
+    seen: list[e.Event] = []
+
+    def listen(event: e.Event, _: RunState) -> None:
+        if isinstance(event, e.ToolFinished):
+            seen.append(event)
+            if len(seen) == results:
+                engines[0].signal()
+                engines[0].signal()
+
+    return engines.append, listen
+
+
+@pytest.mark.parametrize(
+    ("begun", "continued", "thinks"),
+    [("responses", "responses", True), ("responses", "chat", False), ("chat", "responses", False)],
+)
+async def test_a_later_session_goes_on_by_either(
+    run_tasks: Any, begun: str, continued: str, thinks: bool
+) -> None:
+    on_start, on_event = stopped_after(2)
+    first = await run_tasks([TASK], [script()], api=begun, on_start=on_start, on_event=on_event)
+    assert first.task.resumable
+    second = await run_tasks([TASK], [script()], api=continued, resume_run=first.outcome.run_folder)
+    assert second.task.status == "completed"
+    if continued == "chat":
+        (asked_for,) = asked(second, "/v1/chat/completions")
+        (message,) = [m for m in asked_for["messages"] if m["role"] == "assistant"]
+        assert set(message) == {"role", "content", "tool_calls", "reasoning_content"}
+        return
+    (asked_for,) = asked(second, "/v1/responses")
+    kinds = [item["type"] for item in asked_for["input"]]
+    outputs = ["function_call_output"] * 2
+    assert kinds == ["message", *["reasoning"] * thinks, "message", *["function_call"] * 2, *outputs]
+
+
+async def test_a_conversation_that_is_too_long_is_made_short(run_tasks: Any) -> None:
+    """As by chat completions: old results are cut, a summary takes the place of the middle."""
+    overflow = Fault(status=400, code="context_length_exceeded", message="This is too long.")
+    looks = [Say(calls=[LOOK], reasoning=f"Look {n}.") for n in range(6)]
+    ran = await run_tasks([TASK], [script(CODER[0], *looks, overflow, CODER[1])], api="responses")
+    assert ran.task.status == "completed"
+    assert max(added.generation for added in ran.of_type(e.MessageAdded)) > 0
+    assert {r.path for r in ran.server.requests} == {"/v1/responses"}

@@ -124,12 +124,14 @@ WORDINGS = (
         "no_items",
         re.compile(
             r"encrypted[ _]content\b.{0,200}(could not|not supported|cannot|invalid|fail)|invalid_encrypted_content"
+            r"|part type: output_text|'loc': \('body', 'input'|\"loc\": ?\[\"body\", ?\"input\""
             r"|not persisted when|without its required|duplicate item found|input\[\d+\]\.(id|summary|content|status)\b"
         ),
         "OpenAI 'The encrypted content … could not be verified' (Wei-Shaw/sub2api #3138), 'Items are not persisted "
         "when `store` is set to false' behind gateways (maximhq/bifrost #5410), a reasoning item 'was provided without "
         "its required following item', 'Duplicate item found with id' and 'Invalid 'input[N].content': array too long' "
-        "(microsoft/agent-framework-go #784); vLLM 'Encrypted content is not supported.' (vllm-project/vllm #28248)",
+        "(microsoft/agent-framework-go #784); vLLM 'Encrypted content is not supported.' (vllm-project/vllm #28248), "
+        "'Unknown part type: output_text' (#29175), and errors of its models for `input` (#45276)",
     ),
 )
 

@@ -137,8 +137,9 @@ def _thoughts(items: Sequence[Item]) -> Iterator[str]:
 
 
 def _words(text: str) -> Item:
-    part = {"type": "output_text", "text": text, "annotations": []}
-    return {"type": "message", "role": "assistant", "content": [part]}
+    """Content in parts needs an id and a status at strict servers, which only their own items have (openai/codex
+    #12669, gpustack #5208, vllm #29175)."""
+    return {"type": "message", "role": "assistant", "content": text}
 
 
 def _call(call: Mapping[str, Any]) -> Item:

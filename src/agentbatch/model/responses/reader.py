@@ -14,12 +14,16 @@ MAX_ITEMS = 1_000
 """Of one answer; more is no answer."""
 
 PIECES = {
-    "response.output_text.delta": "text",
-    "response.refusal.delta": "refusal",
-    "response.reasoning_text.delta": "thought",
-    "response.function_call_arguments.delta": "arguments",
+    "response.output_text": "text",
+    "response.refusal": "refusal",
+    "response.reasoning_text": "thought",
+    "response.function_call_arguments": "arguments",
 }
-"""What arrives piece by piece."""
+"""What arrives piece by piece as `….delta`, and whole as `….done`, which some servers alone send (LM Studio's thoughts:
+earendil-works/pi #4191)."""
+
+WHOLE = {"refusal": "refusal", "arguments": "arguments"}
+"""Where `….done` has it, if not in `text`."""
 
 PARTS = {"text": "output_text", "refusal": "refusal"}
 """Of a message: the types of its parts, by the field that has their words."""
@@ -65,11 +69,8 @@ class StreamedResponse(TypedEvents):
             self._items[key] = item
             if kind.endswith("done"):
                 self._ended.add(key)
-        elif said.text and kind in PIECES:
-            key = self._key(document, {})
-            self._hold(len(said.text))
-            self._items.setdefault(key, {})
-            self._pieces.setdefault(key, {}).setdefault(PIECES[kind], []).append(said.text)
+        elif isinstance(kind, str) and (name := PIECES.get(kind.rpartition(".")[0])) is not None:
+            self._take_piece(self._key(document, {}), name, document, len(data))
         elif said.last and isinstance(response, Mapping):
             self._take_output(response, len(data))
         return said
@@ -92,6 +93,18 @@ class StreamedResponse(TypedEvents):
             if isinstance(value, int | str) and value != "":
                 return value
         return 0
+
+    def _take_piece(self, key: Key, name: str, document: Document, size: int) -> None:
+        pieces = self._pieces.get(key, {}).get(name, [])
+        piece = (
+            document.get("delta") if pieces or "delta" in document else document.get(WHOLE.get(name, "text"))
+        )
+        if not isinstance(piece, str) or not piece:
+            return
+        self._hold(len(piece) if key in self._items else size)
+        self._items.setdefault(key, {})
+        self._pieces.setdefault(key, {})[name] = pieces
+        pieces.append(piece)
 
     def _hold(self, size: int) -> None:
         self._held += size

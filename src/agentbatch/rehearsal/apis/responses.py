@@ -16,6 +16,8 @@ CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 ENCRYPTED = "reasoning.encrypted_content"
 """What `include` asks for, where nothing is stored."""
 SEAL = b"rehearsal:"
+CUT = {"length": "max_output_tokens", "content_filter": "content_filter"}
+"""Why an answer is incomplete, by why a chat completion ends."""
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
 
 
@@ -122,10 +124,10 @@ def _tool(tool: object) -> dict[str, Any] | None:
 
 def _whole(completion: Document, asked: Asked) -> dict[str, Any]:
     choice = completion["choices"][0]
-    cut = choice["finish_reason"] == "length"
+    cut = CUT.get(choice["finish_reason"])
     document = _frame(completion) | {
         "status": "incomplete" if cut else "completed",
-        "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
+        "incomplete_details": {"reason": cut} if cut else None,
         "output": list(_output(completion, asked)),
     }
     return document | ({"usage": _usage(completion["usage"])} if "usage" in completion else {})

@@ -24,8 +24,13 @@ Refusal = Literal[
     "stream",
     "stream_options",
     "whole",
+    "chat",
+    "responses",
+    "include",
+    "max_output_tokens",
 ]
-"""What gets a 400 when a request contains it; `whole`: when it does not request a stream."""
+"""What gets a 400 when a request contains it; `whole`: when it does not request a stream; `chat`, `responses`: a 404
+when it comes by this API."""
 
 Dialect = Literal["openai", "vllm", "llama.cpp", "ollama", "deepseek"]
 """Shape and wording of the errors: they differ, and a client has to understand them all."""
@@ -109,14 +114,17 @@ def _temperature(body: Body) -> Problem | None:
 
 def _response_format(kind: str) -> Callable[[Body], Problem | None]:
     def check(body: Body) -> Problem | None:
-        wanted = body.get("response_format")
+        text = body.get("text")
+        name, wanted = "response_format", body.get("response_format")
+        if isinstance(text, dict):
+            name, wanted = "text.format", text.get("format")
         if not isinstance(wanted, dict) or wanted.get("type") != kind:
             return None
         message = (
-            f"Invalid parameter: 'response_format' of type '{kind}' is not supported with this model. "
+            f"Invalid parameter: '{name}' of type '{kind}' is not supported with this model. "
             "Learn more about supported models at the Structured Outputs guide."
         )
-        return Problem(400, message, param="response_format")
+        return Problem(400, message, param=name)
 
     return check
 
@@ -201,6 +209,22 @@ def _whole(body: Body) -> Problem | None:
     return Problem(400, message, code="invalid_parameter_error")
 
 
+def _chat(body: Body) -> Problem | None:
+    """OpenAI's pro models (n8n-io/n8n #18352)."""
+    message = "This model is only supported in v1/responses and not in v1/chat/completions."
+    return None if "input" in body else Problem(404, message, param="model")
+
+
+def _responses(body: Body) -> Problem | None:
+    return Problem(404, "Invalid URL (POST /v1/responses)") if "input" in body else None
+
+
+def _include(body: Body) -> Problem | None:
+    """OpenAI's models that do not reason (OpenHands/OpenHands #11406)."""
+    message = "Encrypted content is not supported with this model."
+    return Problem(400, message, param="include") if body.get("include") else None
+
+
 _CHECKS: Mapping[Refusal, Callable[[Body], Problem | None]] = {
     "tools": _parameter("tools"),
     "parallel_tool_calls": _parameter("parallel_tool_calls"),
@@ -221,4 +245,8 @@ _CHECKS: Mapping[Refusal, Callable[[Body], Problem | None]] = {
     "stream": _stream,
     "stream_options": _parameter("stream_options"),
     "whole": _whole,
+    "chat": _chat,
+    "responses": _responses,
+    "include": _include,
+    "max_output_tokens": _parameter("max_output_tokens"),
 }
