@@ -3,9 +3,9 @@
 Built of what the command line is built of: `prepare` checks, `run_batch` runs, the run's folder holds everything.
 """
 
-from agentbatch.api.batch import Batch, Starting, run
+from agentbatch.api.batch import Batch, run
 from agentbatch.api.result import Progress, RunResult, TaskResult
-from agentbatch.api.run import Run, open_run
+from agentbatch.api.run import Run, Starting, open_run
 from agentbatch.api.task import Task
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import DryRun, PreparedRun

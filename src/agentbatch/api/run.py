@@ -3,20 +3,24 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 from agentbatch.api.result import Progress, RunResult
+from agentbatch.api.settings import given_settings
 from agentbatch.cancellation import to_the_end
+from agentbatch.config import load
 from agentbatch.errors import UserError
 from agentbatch.runs.control.commands import send_command
 from agentbatch.runs.events import Event
 from agentbatch.runs.folder import RunFolder, holder
-from agentbatch.runs.listing import find_run
+from agentbatch.runs.listing import find_run, recorded, require_tasks
 from agentbatch.runs.listing import open_run as read_run
 from agentbatch.runs.session import Engine
 from agentbatch.runs.store.database import load_events, reading
+from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.run_batch import RunOutcome, run_batch
 
@@ -104,6 +108,22 @@ class Run:
         """So many tasks at a time from now on."""
         return await self._command("set-concurrency", number=number)
 
+    def resume(
+        self,
+        *,
+        retry_failed: bool = False,
+        force: bool = False,
+        environ: Mapping[str, str] | None = None,
+        env_file: str | os.PathLike[str] | None = None,
+        **settings: Any,
+    ) -> "Starting":
+        """Go on with a run on which no engine works: like Batch.start(), and the rest as Batch takes it. What is not
+        given is as the run was started, but for keys. `retry_failed`: run failed tasks again; `force`: all. Raises
+        UserError."""
+        again = {"resume": True, "retry_failed": retry_failed, "force": force}
+        given = {**given_settings(settings), **again}
+        return Starting(lambda: _prepare_again(self._folder, given, environ, env_file))
+
     async def _command(self, name: str, **arguments: object) -> str:
         """The engine's answer, a sentence. Raises UserError with it where nothing was done."""
         given = {key: value for key, value in arguments.items() if value is not None}
@@ -150,6 +170,24 @@ class RunningBatch(Run):
         await _cancel(self._task)
 
 
+def _prepare_again(
+    folder: RunFolder,
+    given: Mapping[str, Any],
+    environ: Mapping[str, str] | None,
+    env_file: str | os.PathLike[str] | None,
+) -> PreparedRun:
+    info = recorded(folder)
+    require_tasks(info, folder.run_id)
+    base = folder.path.resolve().parents[2]
+    flags = {**info.flags, **given}
+    if env_file is not None:
+        flags["env_file"] = os.fspath(env_file)
+    named = base / flags["env_file"] if "env_file" in flags else None
+    own = dict(os.environ if environ is None else environ)
+    settings = load({k: v for k, v in flags.items() if k != "env_file"}, own, named, base).settings
+    return prepare(settings, folder=base, environ=own, env_file=named, flags=flags, resume=folder)
+
+
 async def _cancel(task: "asyncio.Task[RunOutcome]") -> None:
     task.cancel()
     await to_the_end(_over(task))
@@ -159,6 +197,42 @@ async def _over(task: "asyncio.Task[RunOutcome]") -> None:
     await asyncio.wait({task})
     if not task.cancelled():
         task.exception()  # whoever waits for its result is told; it is no news to the event loop
+
+
+class Starting:
+    """A run that is about to start. With `async with` it ends where the block does: its end is waited for, or, when
+    the block is left by an exception, it is stopped at once and can be resumed."""
+
+    def __init__(self, prepare: Callable[[], PreparedRun]) -> None:
+        """`prepare`: checks, in a thread, what is to be started. Raises UserError."""
+        self._prepare = prepare
+        self._run: RunningBatch | None = None
+
+    def __await__(self) -> Generator[Any, None, Run]:
+        return self._begin().__await__()
+
+    async def result(self) -> RunResult:
+        """Start it, and wait for its end. Cancelled, it is stopped at once and can be resumed."""
+        async with self as run:
+            return await run.result()
+
+    async def _begin(self) -> "RunningBatch":
+        if self._run is not None:
+            raise UserError("It was started before: call start() for each run.")
+        self._run = await RunningBatch.start(await asyncio.to_thread(self._prepare))
+        return self._run
+
+    async def __aenter__(self) -> Run:
+        return await self._begin()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._run is not None
+        if kind is None:
+            await self._run.result()
+        else:
+            await self._run.cancel()
 
 
 def open_run(run: str | None = None, folder: str | os.PathLike[str] = ".") -> Run:

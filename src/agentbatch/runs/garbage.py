@@ -1,8 +1,10 @@
 """When Python looks for garbage: objects that hold each other."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from agentbatch.runs.process_wide import WhileAny
 
 NEW_OBJECTS = 10_000
 """That are there before the youngest are looked through; Python's own 700 is a task's turn or two."""
@@ -24,21 +26,23 @@ def gc_paused() -> Iterator[None]:
             gc.enable()
 
 
-@contextmanager
-def gc_seldom() -> Iterator[None]:
-    """A run's engine is at work: what was imported is not looked through again and again, and the rest seldom, which
-    took a tenth of its time. Nothing is changed where somebody in this process has seen to that."""
+def _look_seldom() -> Callable[[], None]:
     if _seen_to():
-        yield
-        return
+        return lambda: None
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS, *before[1:])
-    try:
-        yield
-    finally:
+
+    def as_before() -> None:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+    return as_before
+
+
+gc_seldom = WhileAny(_look_seldom)
+"""A run's engine is at work: what was imported is not looked through again and again, and the rest seldom, which took a
+tenth of its time. Nothing is changed where somebody in this process has seen to that."""
 
 
 def _seen_to() -> bool:

@@ -14,7 +14,7 @@ from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.kind import ending, kind_of
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.runs.store.database import load_state, open_database
+from agentbatch.runs.store.database import load_info, load_state, open_database, reading
 from agentbatch.runs.store.stored_json import DAMAGE
 from agentbatch.text import clip, list_names, nearest
 
@@ -149,6 +149,23 @@ def _read(folder: RunFolder, outline: bool) -> tuple[RunState, float, float]:
         cause = str(error) if isinstance(error, sqlite3.Error) else "it is damaged"
         raise UserError(f"{folder.database} cannot be read: {cause}.") from None
     return state, begun, last
+
+
+def recorded(folder: RunFolder) -> e.RunStarted:
+    """How the run was started last. Raises UserError."""
+    info = run_info(folder)
+    if info is None:
+        raise UserError(
+            f"The run {folder.run_id} was interrupted before it began: there is nothing to resume. "
+            "Start a new one with agentbatch."
+        )
+    return info
+
+
+def run_info(folder: RunFolder) -> e.RunStarted | None:
+    """As it said last; None: nothing yet. Raises UserError when the database cannot be read."""
+    with reading(folder.database, "is damaged") as connection:
+        return load_info(connection)
 
 
 def require_tasks(info: e.RunStarted | None, run_id: str) -> None:

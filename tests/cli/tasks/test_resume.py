@@ -12,10 +12,10 @@ import pytest
 
 from agentbatch.cli.flags import first_word, given_flags
 from agentbatch.cli.main import parse
-from agentbatch.cli.runs.choice import recorded
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder, create_run_folder
+from agentbatch.runs.listing import recorded
 from agentbatch.runs.store.store import Store
 from tests.support import commands
 from tests.support.keys import KEY, without_settings

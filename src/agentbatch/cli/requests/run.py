@@ -13,7 +13,7 @@ from agentbatch.cli.complaints import complain
 from agentbatch.cli.flags import read_settings
 from agentbatch.cli.requests.flags import given_flags, recorded_flags
 from agentbatch.cli.runs import daemon
-from agentbatch.cli.runs.choice import latest_of, recorded
+from agentbatch.cli.runs.choice import latest_of
 from agentbatch.cli.runs.signals import SignalStopper
 from agentbatch.config.requests_settings import (
     SHARED,
@@ -39,6 +39,7 @@ from agentbatch.requests.run.prepare import (
 )
 from agentbatch.requests.run.run_requests import Callbacks, RequestsOutcome, run_requests
 from agentbatch.runs.folder import RunFolder, holder
+from agentbatch.runs.listing import recorded
 from agentbatch.runs.services.parent_watch import tell_ready, watch_lifeline
 from agentbatch.text import clip
 

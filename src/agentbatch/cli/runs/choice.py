@@ -6,11 +6,11 @@ from typing import Literal
 
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
-from agentbatch.runs.events import ATTEMPT_MARK, RunStarted
+from agentbatch.runs.events import ATTEMPT_MARK
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.kind import resume_command, retry_command
-from agentbatch.runs.listing import find_run, list_runs, open_run
-from agentbatch.runs.store.database import load_info, reading
+from agentbatch.runs.listing import find_run, list_runs, open_run, run_info
+from agentbatch.runs.store.database import reading
 from agentbatch.text import clip, list_names, nearest
 
 MAX_SHOWN = 60
@@ -53,7 +53,7 @@ def latest_of(kind: Literal["tasks", "requests"], source: Path, *, resuming: boo
     task_file = str((Path.cwd() / source).resolve())
     for folder in list_runs(Path.cwd()):
         try:
-            info = _info(folder)
+            info = run_info(folder)
         except UserError as error:
             if not resuming:
                 continue
@@ -64,23 +64,6 @@ def latest_of(kind: Literal["tasks", "requests"], source: Path, *, resuming: boo
         if info is not None and (info.kind, info.task_file) == (kind, task_file) and not info.compared:
             return folder
     return None
-
-
-def recorded(folder: RunFolder) -> RunStarted:
-    """How the run was started last. Raises UserError."""
-    info = _info(folder)
-    if info is None:
-        raise UserError(
-            f"The run {folder.run_id} was interrupted before it began: there is nothing to resume. "
-            "Start a new one with agentbatch."
-        )
-    return info
-
-
-def _info(folder: RunFolder) -> RunStarted | None:
-    """Raises UserError when the database cannot be read."""
-    with reading(folder.database, "is damaged") as connection:
-        return load_info(connection)
 
 
 def chosen_task(folder: RunFolder, name: str) -> tuple[str, int]:

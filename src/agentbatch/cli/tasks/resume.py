@@ -7,12 +7,11 @@ from typing import Any
 
 from agentbatch.cli.arguments import RUN_HELP
 from agentbatch.cli.flags import add_run_flags, given_flags
-from agentbatch.cli.runs.choice import recorded
 from agentbatch.cli.tasks import run
 from agentbatch.errors import UserError
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.folder import RunFolder
-from agentbatch.runs.listing import find_run
+from agentbatch.runs.listing import find_run, recorded
 
 DESCRIPTION = """\
 Resume a run: completed tasks are not run again, interrupted tasks continue from
