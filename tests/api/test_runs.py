@@ -156,6 +156,7 @@ async def test_a_run_is_steered(make_batch: MakeBatch) -> None:
             await run.pause("c")
         with pytest.raises(UserError, match="The task a is not over yet: coding"):
             await run.retry("a")
+        assert await run.say("a", f"No {KEY}.") == "Task a hears it before its next model call."
         assert await run.cancel_task("a") == "Task a is cancelled."
         result = await run.result()
     assert [one.status for one in result] == ["cancelled", "skipped"]

@@ -13,7 +13,9 @@ from agentbatch.api.settings import given_settings
 from agentbatch.cancellation import to_the_end
 from agentbatch.config import load
 from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
 from agentbatch.runs.control.commands import send_command
+from agentbatch.runs.control.saying import say_arguments
 from agentbatch.runs.events import Event
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.listing import find_run, recorded, require_tasks
@@ -108,6 +110,14 @@ class Run:
         """So many tasks at a time from now on."""
         return await self._command("set-concurrency", number=number)
 
+    async def say(self, task: str | None, text: str) -> str:
+        """Words for a task's coder (None: for all that are not over), which it is told before its next model call."""
+        return await self._command("say", **say_arguments(task, text, self._redact()))
+
+    def _redact(self) -> Redactor:
+        """Hides the keys of this process; those of the run, its engine hides."""
+        return Redactor(load({}, os.environ, None, self.folder.resolve().parents[2]).settings.secrets)
+
     def resume(
         self,
         *,
@@ -136,9 +146,13 @@ class Run:
 class RunningBatch(Run):
     """A run whose engine works in this event loop."""
 
-    def __init__(self, folder: RunFolder, task: "asyncio.Task[RunOutcome]") -> None:
+    def __init__(self, folder: RunFolder, task: "asyncio.Task[RunOutcome]", redact: Redactor) -> None:
         super().__init__(folder)
         self._task = task
+        self._own = redact
+
+    def _redact(self) -> Redactor:
+        return self._own
 
     @classmethod
     async def start(cls, prepared: PreparedRun) -> Self:
@@ -158,7 +172,7 @@ class RunningBatch(Run):
             raise
         if not started.done():
             await task
-        return cls(RunFolder(started.result()), task)
+        return cls(RunFolder(started.result()), task, Redactor(prepared.settings.secrets))
 
     async def result(self) -> RunResult:
         """What came of it, once it has ended. Cancelled meanwhile, the run is stopped at once and can be resumed."""

@@ -3,30 +3,73 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import ValidationError
 
+from agentbatch.config import Isolation, StopAt
 from agentbatch.errors import UserError
-from agentbatch.problems import all_problems, hint, in_one
+from agentbatch.problems import Problem, all_problems, hint, in_one
 from agentbatch.tasks.spec import task as spec
 
 
 class Task(spec.Task):
-    """One task: the fields of an entry in task.json (docs/tasks.md). Raises UserError for what cannot be."""
+    """One task: the fields of an entry in a task file (docs/tasks.md). Raises UserError for what cannot be."""
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _in_words(cls, given: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
-        if isinstance(given, dict) and isinstance(place := given.get("dir"), os.PathLike):
-            given = {**given, "dir": os.fspath(place)}
-        try:
-            return check(given)
-        except ValidationError as error:
-            raise UserError(in_one("Task", [_sentence(one) for one in all_problems(error)])) from None
+    if TYPE_CHECKING:  # what may be given, which is more than what the fields then are
+
+        def __init__(
+            self,
+            *,
+            first_prompt: str,
+            dir: str | os.PathLike[str] = "",  # noqa: A002 - the field's name
+            id: str | None = None,  # noqa: A002
+            verify: str | Sequence[str] = (),
+            setup: str | Sequence[str] = (),
+            setup_timeout: float = 600,
+            teardown: str | Sequence[str] = (),
+            hidden_verify: str | Sequence[str] = (),
+            priority: int = 0,
+            max_iterations: int | None = None,
+            timeout: float | None = None,
+            max_cost: float | None = None,
+            max_tokens: int | None = None,
+            depends_on: Sequence[str] | Literal["children"] = (),
+            isolation: Isolation | None = None,
+            attempts: int | Sequence[spec.AttemptSpec | Mapping[str, Any]] = (),
+            stop_at: StopAt | None = None,
+            inputs: Sequence[str] = (),
+            outputs: Sequence[str] = (),
+            coder: str | None = None,
+            coder_model: str | None = None,
+            evaluator_model: str | None = None,
+            escalate: Sequence[Mapping[str, Any]] | None = None,
+            context: str | Sequence[str] = (),
+            env: Mapping[str, str] = {},
+            protected_paths: Sequence[str] = (),
+            image: str | None = None,
+            dockerfile: str | os.PathLike[str] | None = None,
+            workdir: str | None = None,
+            memory: int | str = 0,
+            cpus: float = 0,
+            processes: int = 0,
+            resources: Mapping[str, float] = {},
+        ) -> None: ...
+
+    else:
+
+        def __init__(self, **fields: Any) -> None:
+            try:
+                super().__init__(**{name: _without_path(value) for name, value in fields.items()})
+            except ValidationError as error:
+                raise UserError(in_one("Task", [_sentence(one) for one in all_problems(error)])) from None
 
 
-def _sentence(problem: Any) -> str:
+def _without_path(value: object) -> object:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _sentence(problem: Problem) -> str:
     if problem.kind == "extra_forbidden":
         return f"unknown field {problem.name}; {hint(problem.name, spec.Task.model_fields, 'there are')}"
     return (
@@ -56,4 +99,4 @@ def _plain(value: object) -> object:
         return os.fspath(value)
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} is none")
+    raise TypeError(f"not {type(value).__name__}")
