@@ -54,6 +54,7 @@ class Task(spec.Task):
             cpus: float = 0,
             processes: int = 0,
             resources: Mapping[str, float] = {},
+            mcp: Mapping[str, Mapping[str, Any]] = {},
         ) -> None: ...
 
     else:
