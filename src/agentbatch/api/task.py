@@ -25,6 +25,7 @@ class Task(spec.Task):
             dir: str | os.PathLike[str] = "",  # noqa: A002 - the field's name
             id: str | None = None,  # noqa: A002
             verify: str | Sequence[str] = (),
+            include: str | Sequence[str] = (),
             setup: str | Sequence[str] = (),
             setup_timeout: float = 600,
             teardown: str | Sequence[str] = (),
