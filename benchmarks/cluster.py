@@ -112,6 +112,7 @@ def clustered(folder: Path, root: Path, shared: bool) -> ClusterWorkspaces:
         walls=Walls("auto", True),
         shared=shared,
         cpus=1.0,
+        most=None,
         secret_names=(),
         hidden_files=(),
         programs=dict(os.environ),

@@ -1,4 +1,4 @@
-"""A real Ray of two machines, for all tests of this folder that want one."""
+"""A real Ray of two machines, the same for all tests that leave it as it was."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ def ray_cluster(settings: Mapping[str, str]) -> Iterator[RayCluster]:
     shutil.rmtree(place, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[RayCluster]:
     with ray_cluster({}) as found:
         yield found

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.cluster import waiting
 from agentbatch.rehearsal.script import Say, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.events import Event
@@ -108,6 +109,56 @@ async def test_a_machine_is_lost_while_the_coder_thinks(
     _, answer = answers(ran)
     assert answer.startswith("[The machine that you worked on was lost")
     assert "\nwritten\n" in answer
+
+
+async def test_a_task_that_no_machine_can_take_lets_others_go_on(
+    cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "PATIENCE", 0.5)
+    adding: list[asyncio.Task[None]] = []
+
+    def on_event(event: Event, _: RunState) -> None:
+        if isinstance(event, e.TaskFinished) and event.task_id == "b":
+            adding.append(asyncio.ensure_future(asyncio.to_thread(cluster.add_machine, "127.0.0.4", 3)))
+
+    ran = await run_tasks(
+        [
+            {"id": "wide", "dir": "wide", "first_prompt": "Go wide.", "verify": "true", "cpus": 3},
+            {"id": "a", "dir": "a", "first_prompt": "Go a.", "verify": "true"},
+            {"id": "b", "dir": "b", "first_prompt": "Go b.", "verify": "true"},
+        ],
+        [script(f"Go {name}.", [write("a.txt", "written\n")]) for name in ("wide", "a", "b")],
+        open_workspaces=on(cluster),
+        on_event=on_event,
+        environ={"RAY_AUTH_MODE": "disabled"},
+        parallel="1",
+    )
+    await asyncio.gather(*adding)
+    await asyncio.to_thread(cluster.remove_machine, "127.0.0.4")
+    assert [one.task_id for one in ran.of_type(e.TaskFinished)] == ["a", "b", "wide"]
+    assert {one.status for one in ran.outcome.state.tasks.values()} == {"completed"}
+    places = [(one.place, one.waits) for one in ran.of_type(e.TaskPlaced) if one.task_id == "wide"]
+    assert places == [("waiting for a node with cpus 3", True), ("node 127.0.0.4", False)]
+    (told,) = [one.text for one in ran.of_type(e.Notice) if one.task_id == "wide"]
+    assert told.startswith("No machine of the cluster has cpus 3 (at most 1): the task waits until one joins")
+
+
+async def test_a_task_waits_for_a_machine_as_long_as_the_user_says(
+    cluster: RayCluster, run_tasks: RunTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "PATIENCE", 0.5)
+    ran = await run_tasks(
+        [{"id": "t", "dir": "work", "first_prompt": "Go.", "verify": "true", "cpus": 3}],
+        [script("Go.", [])],
+        open_workspaces=on(cluster),
+        environ={"RAY_AUTH_MODE": "disabled"},
+        node_wait="1",
+    )
+    assert (ran.task.status, ran.task.reason, ran.task.resumable) == ("error", "workspace_error", True)
+    assert (
+        "No machine of the cluster has cpus 3 (at most 1), and none has come within 1 seconds."
+        in ran.task.error
+    )
 
 
 async def test_the_head_is_lost(frail_cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ async def workspace_on(cluster: RayCluster, base: Path) -> AsyncIterator[Workspa
         walls=Walls("auto", network=False),
         shared=False,
         cpus=1.0,
+        most=None,
         secret_names=(),
         hidden_files=(),
         programs=dict(os.environ),

@@ -2,8 +2,9 @@
 
 import pytest
 
+from agentbatch.cluster.before import this_machine, unserved
 from agentbatch.cluster.connection import check_address
-from agentbatch.cluster.fitting import unfit
+from agentbatch.cluster.fitting import can_grow, unfit
 from agentbatch.cluster.losses import in_words
 from agentbatch.cluster.station import options_of
 from agentbatch.cluster.terms import Lease
@@ -59,12 +60,12 @@ SMALL, LARGE = {"CPU": 2.0, "memory": 2.0**32}, {"CPU": 16.0, "memory": 2.0**36,
     [
         (Lease(), [SMALL], ""),
         (Lease(16, 1 << 36), [SMALL, LARGE], ""),
-        (Lease(64), [SMALL, LARGE], "No machine of the cluster has cpus 64 (at most 16): the task waits"),
-        (Lease(1, resources=(("gpu", 1),)), [LARGE], "has gpu 1 (at most 0): "),
-        (Lease(1, 1 << 37), [SMALL], "has memory 128.0 GB (at most 4.0 GB): "),
-        (Lease(2, resources=(("tpu", 1), ("fast", 1))), [SMALL, LARGE], "has fast 1 (at most 0): "),
-        (Lease(2, 1, (("a", 1),)), [{"CPU": 2, "memory": 9}, {"CPU": 1, "a": 1}], "a 1 (at most 1) together: "),
-        (Lease(), [], "has cpus 1 (at most 0): "),
+        (Lease(64), [SMALL, LARGE], "No machine of the cluster has cpus 64 (at most 16)"),
+        (Lease(1, resources=(("gpu", 1),)), [LARGE], "has gpu 1 (at most 0)"),
+        (Lease(1, 1 << 37), [SMALL], "has memory 128.0 GB (at most 4.0 GB)"),
+        (Lease(2, resources=(("tpu", 1), ("fast", 1))), [SMALL, LARGE], "has fast 1 (at most 0)"),
+        (Lease(2, 1, (("a", 1),)), [{"CPU": 2, "memory": 9}, {"CPU": 1, "a": 1}], "a 1 (at most 1) together"),
+        (Lease(), [], "has cpus 1 (at most 0)"),
     ],
 )  # fmt: skip
 def test_a_task_that_fits_on_no_machine_is_told(
@@ -73,6 +74,37 @@ def test_a_task_that_fits_on_no_machine_is_told(
     found = unfit(lease, machines)
     assert told in found
     assert bool(told) == bool(found)
+
+
+def test_what_nobody_can_serve_is_said_of_all_at_once() -> None:
+    wanted = {"a": Lease(), "b": Lease(64), "c": Lease(64), "d": Lease(resources=(("gpu", 1),))}
+    assert unserved({"a": Lease()}, [SMALL]) == ""
+    assert unserved(wanted, [SMALL]) == (
+        "No machine of the cluster has cpus 64 (at most 2), which b, c asks for; No machine of the cluster has gpu 1 "
+        "(at most 0), which d asks for"
+    )
+    assert unserved({"gpu": Lease(0.1, 1, (("gpu", 4),))}, [this_machine()]) == "", (
+        "Ray looks for them itself"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "grows"),
+    [
+        (None, None),
+        (b"", None),
+        (b"nonsense", None),
+        (b"[]", None),
+        (b'{"load_metrics_report": {}}', None),
+        (b'{"autoscaler_report": {"node_type_mapping": null, "pending_launches": {}}}', None),
+        (b'{"autoscaler_report": {"node_type_mapping": {}, "pending_launches": {}}}', None),
+        (b'{"autoscaler_report": {"node_type_mapping": {"1f": "node_1f"}, "pending_launches": {}}}', False),
+        (b'{"autoscaler_report": {"node_type_mapping": {"1f": "ray.head.default"}, "pending_launches": {}}}', True),
+        (b'{"autoscaler_report": {"node_type_mapping": {}, "pending_launches": {"gpu_node": 1}}}', True),
+    ],
+)  # fmt: skip
+def test_whether_machines_can_come_by_themselves(status: bytes | None, grows: bool | None) -> None:
+    assert can_grow(status) is grows
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from agentbatch.cluster.travel.local_side import LocalSide
 from agentbatch.cluster.travel.manifest import MAX_BYTES, UNSENT, Entry
 from agentbatch.cluster.travel.plan import plan
 from agentbatch.cluster.travel.wire import ServedSide
+from agentbatch.cluster.waiting import Look
 from agentbatch.cluster.wire import Unreadable, pack, unpack
 from agentbatch.cluster.workspace import ClusterWorkspace
 from agentbatch.errors import UserError
@@ -135,7 +136,8 @@ class Node:
 
 def station(node: Node) -> Station:
     posting = Posting("mark", 0, Order("t", "/home/task", "none", {}, (), 1.0), Walls("none", True), False)
-    return Station(node, posting, Lease(), lambda _: None, lambda _: None)  # type: ignore[arg-type]
+    connection: Any = node
+    return Station(connection, posting, Lease(), lambda *_: None, lambda _: None, Look(connection))
 
 
 async def test_a_question_that_is_said_to_be_cancelled_is_no_cancellation(tmp_path: Path) -> None:

@@ -86,8 +86,12 @@ class RayCluster:
         """At once: it says nothing to anybody."""
         self.tell("kill", address)
 
-    def add_machine(self, address: str) -> None:
-        self.tell("add", address)
+    def remove_machine(self, address: str) -> None:
+        """It says that it goes, and is gone then."""
+        self.tell("remove", address)
+
+    def add_machine(self, address: str, cpus: int | None = None) -> None:
+        self.tell("add", address, *([] if cpus is None else [str(cpus)]))
 
     def left(self) -> list[str]:
         """What is there of us on the machines: files, and processes of tasks' hands."""
@@ -128,7 +132,7 @@ def main(place: str, cpus: str) -> None:
     cluster = Cluster(initialize_head=True, head_node_args=given)
     machines: dict[str, Any] = {}
 
-    def add(address: str) -> None:
+    def add(address: str, cpus: str = cpus) -> None:
         machines[address] = cluster.add_node(num_cpus=int(cpus), node_ip_address=address)
 
     for address in MACHINES:
@@ -138,8 +142,10 @@ def main(place: str, cpus: str) -> None:
         match line.split():
             case ["kill", address]:
                 cluster.remove_node(machines.pop(address), allow_graceful=False)
-            case ["add", address]:
-                add(address)
+            case ["remove", address]:
+                cluster.remove_node(machines.pop(address), allow_graceful=True)
+            case ["add", *words]:
+                add(*words)
             case ["kill_head"]:
                 cluster.head_node.kill_gcs_server(check_alive=False)
         say(machines=sorted(machines))

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -280,22 +279,3 @@ def check_address(address: str) -> None:
             f"--cluster: {clip(repr(address), 200)} is no address of a cluster: it is auto, or HOST:PORT of its head, "
             "such as 10.0.0.1:6379 (Ray's own client, ray://, is not supported)."
         )
-
-
-def check_cluster(address: str, environ: Mapping[str, str]) -> None:
-    """Whether there is one. Takes some seconds, but for a Ray of our own, which is started with the run. Raises
-    UserError."""
-    connection = Connection(address, environ, lambda _: None)
-
-    async def reach() -> None:
-        try:
-            await connection.start()
-        finally:
-            await connection.close()
-
-    if not has_ray():
-        raise UserError(MISSING)
-    check_address(connection.address)
-    if connection.address:
-        with ThreadPoolExecutor(1) as pool:  # the caller's thread may have a loop
-            pool.submit(asyncio.run, reach()).result()

@@ -23,11 +23,14 @@ from importlib.util import find_spec
 from typing import Any
 
 import ray
+from ray.autoscaler.v2.utils import is_autoscaler_v2
 from ray.exceptions import ActorDiedError, RayError, RuntimeEnvSetupError
+from ray.experimental.internal_kv import _internal_kv_get
 from ray.util import list_named_actors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import agentbatch
+from agentbatch.cluster.fitting import can_grow
 from agentbatch.cluster.frames import MAX_FRAME, read_frame, write_frame
 from agentbatch.cluster.hands import Hands
 from agentbatch.cluster.losses import UNINSTALLED, in_words
@@ -53,6 +56,8 @@ MAX_ANSWER = MAX_FRAME // 2
 NEEDED = {"pydantic": "pydantic", "python-dotenv": "dotenv"}
 """What our part on a node imports besides Ray: packages, and their modules."""
 OWN_CPUS = os.cpu_count() or 1
+AUTOSCALER_STATUS = "__autoscaling_status"
+"""By which Ray's head knows what its monitor has written, which `ray status` shows."""
 
 
 def main() -> None:
@@ -181,6 +186,14 @@ class Driver:
     async def do_machines(self) -> list[dict[str, float]]:
         """What each has in all."""
         return [dict(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+
+    async def do_grows(self) -> bool | None:
+        """An autoscaler can add machines; None: not known."""
+        if is_autoscaler_v2(
+            fetch_from_server=True
+        ):  # of which nobody can be asked whether it has anything to add
+            return True
+        return can_grow(_internal_kv_get(AUTOSCALER_STATUS))
 
     async def do_is_private(self) -> bool:
         """Ray speaks TLS, or all its machines are this one."""

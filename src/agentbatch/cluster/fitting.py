@@ -1,5 +1,6 @@
 """Whether a cluster has machines for a task at all. Pure."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 from agentbatch.cluster.terms import Lease
@@ -17,8 +18,8 @@ def asked_of_ray(lease: Lease) -> dict[str, float]:
 
 
 def unfit(lease: Lease, machines: Sequence[Mapping[str, float]]) -> str:
-    """Why the task fits on none of them, also when nobody else is there, a sentence; empty: it does. `machines`: what
-    each has, by Ray's names."""
+    """Why the task fits on none of them, also when nobody else is there, without a full stop; empty: it does.
+    `machines`: what each has, by Ray's names."""
     asked = asked_of_ray(lease)
     if any(all(machine.get(name, 0) >= amount for name, amount in asked.items()) for machine in machines):
         return ""
@@ -29,10 +30,27 @@ def unfit(lease: Lease, machines: Sequence[Mapping[str, float]]) -> str:
         for name in scarce
     )
     together = "" if any(most[name] < asked[name] for name in scarce) else " together"
-    return (
-        f"No machine of the cluster has {what}{together}: the task waits until one joins, by an autoscaler or by hand. "
-        "Ask for less, or stop the run."
-    )
+    return f"No machine of the cluster has {what}{together}"
+
+
+def in_short(lease: Lease) -> str:
+    """What a task waits for that no machine has, in a few words."""
+    asked = asked_of_ray(lease)
+    what = ", ".join(f"{_named(name)} {_amount(name, amount)}" for name, amount in asked.items())
+    return f"waiting for a node with {what}"
+
+
+def can_grow(status: bytes | None) -> bool | None:
+    """Whether an autoscaler can add machines, by what Ray's monitor (2.60; v1) has written last; None: not known yet.
+    Where nobody has configured one, it calls each machine a type of its own: node_ and its id."""
+    try:
+        report = json.loads(status or b"{}").get("autoscaler_report")
+        types = {*report["node_type_mapping"].values(), *report["pending_launches"]} if report else set()
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return None
+    if any(not str(one).startswith("node_") for one in types):
+        return True
+    return False if types else None
 
 
 def _named(name: str) -> str:

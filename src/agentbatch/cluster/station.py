@@ -12,7 +12,7 @@ from typing import Any
 
 from agentbatch.cancellation import to_the_end
 from agentbatch.cluster.connection import Connection
-from agentbatch.cluster.fitting import asked_of_ray, unfit
+from agentbatch.cluster.fitting import asked_of_ray
 from agentbatch.cluster.hands import BUNDLE, SIDE
 from agentbatch.cluster.home import Home
 from agentbatch.cluster.losses import HeadLost, Lost
@@ -20,14 +20,10 @@ from agentbatch.cluster.shapes import STRANGE, checked
 from agentbatch.cluster.terms import Arrival, Lease, Posting
 from agentbatch.cluster.travel.side import Side
 from agentbatch.cluster.travel.wire import RemoteSide
+from agentbatch.cluster.waiting import Look, until_placed
 from agentbatch.cluster.wire import Unreadable, pack, read_error, unpack
 from agentbatch.errors import UserError
 from agentbatch.workspace.workspace import WorkspaceInfo
-
-PATIENCE = 4.0
-"""Seconds that a lease may take before the task is said to wait for one."""
-
-WAITING = "waiting for a node"
 
 MAX_LOSSES = 2
 """Machines that are lost one after another while the same thing is done there: it may be what brings them down."""
@@ -45,16 +41,20 @@ class Station:
         connection: Connection,
         posting: Posting,
         lease: Lease,
-        show: Callable[[str], None],
+        show: Callable[[str, bool], None],
         tell: Callable[[str], None],
+        look: Look,
+        most: float | None = None,
     ) -> None:
-        """`posting`: its fence is set anew with every lease. `show`: where the task is now, for a person; `tell`: what
-        that person should know, a sentence."""
+        """`posting`: its fence is set anew with every lease. `show`: where the task is now, for a person, and whether
+        it waits; `tell`: what that person should know, a sentence. `most`: as `until_placed` takes it."""
         self._connection = connection
         self._posting = posting
         self._wanted = lease
         self._show = show
         self._tell = tell
+        self._look = look
+        self._most = most
         self._lease = self._session = self._told_of = 0
         self._questions = count(1)
         self._losses: list[tuple[str, str]] = []
@@ -75,7 +75,7 @@ class Station:
         return f"node {self.at.address}" if self.at is not None else ""
 
     async def arrive(self) -> None:
-        """Take a machine, however long it takes until there is one. Raises UserError, OSError."""
+        """Take a machine, however long it takes until there is one. Raises NoPlace, UserError, OSError."""
         while True:
             try:
                 await self._arrive()
@@ -95,23 +95,23 @@ class Station:
             )
         )
         try:
-            done, _ = await asyncio.wait({asking}, timeout=PATIENCE)
-            if not done:
-                self._show(WAITING)
-                await self._tell_unfit()
-            arrival = _read(await asking)
+            arrival = _read(
+                await until_placed(
+                    asking,
+                    self._wanted,
+                    self._look,
+                    self._most,
+                    lambda words: self._show(words, True),
+                    self._tell,
+                )
+            )
         except BaseException:
             asking.cancel()
             await to_the_end(self._forget())
             raise
         self.at, self._session = checked(Arrival, arrival), self._connection.session
         self.generation += 1
-        self._show(self.place)
-
-    async def _tell_unfit(self) -> None:
-        with suppress(Lost):
-            if problem := unfit(self._wanted, await self._connection.request("machines")):
-                self._tell(problem)
+        self._show(self.place, False)
 
     async def begin(self, home: Home) -> None:
         """The directory is brought, and commands can run in it. Raises Lost, UserError, OSError."""

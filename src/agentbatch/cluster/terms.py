@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agentbatch.workspace.workspace import Order
+from agentbatch.workspace.workspace import Limits, Order
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,11 @@ class Lease:
     """Bytes; 0: nothing is said of it."""
     resources: tuple[tuple[str, float], ...] = ()
     """The cluster's own, by name: `("gpu", 1)`."""
+
+
+def lease_of(limits: Limits, cpus: float, resources: Mapping[str, float]) -> Lease:
+    """`cpus`: of a task that says nothing."""
+    return Lease(limits.cpus or cpus, limits.memory, tuple(resources.items()))
 
 
 @dataclass(frozen=True)

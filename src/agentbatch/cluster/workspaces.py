@@ -14,7 +14,8 @@ from agentbatch.cluster.home import AwayMark, Home, MovedHome, SharedHome
 from agentbatch.cluster.losses import Lost
 from agentbatch.cluster.repositories import Repositories
 from agentbatch.cluster.station import Station
-from agentbatch.cluster.terms import Lease, Posting, Walls
+from agentbatch.cluster.terms import Posting, Walls, lease_of
+from agentbatch.cluster.waiting import Look
 from agentbatch.cluster.workspace import ClusterWorkspace
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
@@ -46,6 +47,8 @@ class ClusterTerms:
     """Nodes have the engine's directories: nothing moves."""
     cpus: float
     """Of a node, for a task that says nothing."""
+    most: float | None
+    """Seconds that a task may wait for a machine which the cluster does not have; None: for ever."""
     secret_names: Collection[str]
     """Variables that no command gets."""
     hidden_files: Sequence[Path]
@@ -67,15 +70,16 @@ class ClusterWorkspaces:
         connection: Connection,
         terms: ClusterTerms,
         redact: Redactor,
-        show: Callable[[str, str], None],
+        show: Callable[[str, str, bool], None],
         tell: Callable[[str, str], None],
     ) -> None:
-        """`inner`: of the engine's machine. `show`: a task's id and where it is now, for a person; `tell`: its id and
-        what that person should know."""
+        """`inner`: of the engine's machine. `show`: a task's id, where it is now, for a person, and whether it waits
+        for a machine; `tell`: its id and what that person should know."""
         self._inner = inner
         self.connection = connection
         self.terms = terms
         self.repositories = Repositories(terms.programs, terms.store / STORE / "bundles")
+        self.look = Look(connection)
         self.redact = redact
         self.show = show
         self.tell = tell
@@ -116,11 +120,7 @@ class ClusterTaskWorkspace:
 
     async def start(self) -> ClusterWorkspace:
         run, order, terms = self._run, self._order, self._run.terms
-        lease = Lease(
-            order.limits.cpus or terms.cpus,
-            order.limits.memory,
-            tuple(terms.resources.get(order.task_id, {}).items()),
-        )
+        lease = lease_of(order.limits, terms.cpus, terms.resources.get(order.task_id, {}))
         env = {name: value for name, value in order.env.items() if name not in terms.secret_names}
         if any(run.redact(value) != value for value in env.values()):
             raise UserError("Its env holds a key of yours, and no node gets one.")
@@ -139,6 +139,8 @@ class ClusterTaskWorkspace:
             lease,
             partial(run.show, order.task_id),
             lambda text: run.tell(order.task_id, text),
+            run.look,
+            terms.most,
         )
         root, told = Path(directory), partial(run.tell, order.task_id)
         kept_out: list[Path] = []

@@ -393,6 +393,12 @@ class Settings(BaseModel):
     task_cpus: Annotated[Amount, option("--task-cpus", "AGENTBATCH_TASK_CPUS", "N", "shell")] = Field(
         1.0, description="processors of the cluster that a task takes, unless it says so itself"
     )
+    node_wait: Annotated[Amount | None, option("--node-wait", "AGENTBATCH_NODE_WAIT", "SECONDS", "shell")] = (
+        Field(
+            None,
+            description="that a task waits for a machine which the cluster does not have; default: see cluster.md",
+        )
+    )
 
     _named_by_file: Mapping[str, tuple[str, str]] = PrivateAttr(default_factory=dict)
 

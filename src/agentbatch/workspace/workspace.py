@@ -322,6 +322,10 @@ class Workspace(Protocol):
         ...
 
 
+class NoPlace(OSError):
+    """There is no machine for a task now: where one is, it can be resumed."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What the commands of one task may take together, as far as the machine can hold them to it; 0: no limit."""

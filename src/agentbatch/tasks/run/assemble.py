@@ -153,7 +153,6 @@ def cluster_workspaces(
 ) -> "ClusterWorkspaces":
     """Those on the machines of a cluster. `around`: as Connection takes it."""
     from agentbatch.cluster.connection import Connection
-    from agentbatch.cluster.station import WAITING
     from agentbatch.cluster.terms import Walls
     from agentbatch.cluster.workspaces import ClusterTerms, ClusterWorkspaces
 
@@ -171,6 +170,7 @@ def cluster_workspaces(
         walls=walls,
         shared=shared,
         cpus=settings.task_cpus,
+        most=settings.node_wait,
         secret_names=secret_variables(),
         hidden_files=rules.hidden_files,
         programs=own_environment(prepared.environ, rules.hidden_dirs),
@@ -178,8 +178,8 @@ def cluster_workspaces(
         resources={task.id: task.task.resources for task in prepared.plan.tasks if task.task.resources},
     )
 
-    def show(task_id: str, place: str) -> None:
-        store.emit(e.TaskPlaced(task_id=task_id, place=store.redact(place), waits=place == WAITING))
+    def show(task_id: str, place: str, waits: bool) -> None:
+        store.emit(e.TaskPlaced(task_id=task_id, place=store.redact(place), waits=waits))
 
     def tell(task_id: str | None, text: str) -> None:
         store.emit(e.Notice(task_id=task_id, text=store.redact(text)))

@@ -57,6 +57,7 @@ class TasksEngine:
                 if action == "keep"
             },
         )
+        self.signals.on_wait = lambda task_id, waits: self.scheduler.step_aside(task_id, waits=waits)
         self._failure_limit = failure_limit
         self.on_concurrency = on_concurrency
         self._starting: asyncio.Future[None] | None = None

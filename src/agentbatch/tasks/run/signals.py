@@ -50,6 +50,8 @@ class RunSignals:
         """Why the run stops of its own accord, as a sentence; empty: it does not."""
         self.on_drain: Callable[[], None] = lambda: None
         """The engine's: start nothing more."""
+        self.on_wait: Callable[[str, bool], None] = lambda _task_id, _waits: None
+        """The engine's: a task waits for a machine now, or has one."""
         self.pauses = PauseGate()
         self.held: set[str] = set()
         """Ids of tasks that stand still at the gate, with one call or several at once."""
@@ -87,6 +89,7 @@ class RunSignals:
         task = self.running.get(task_id)
         if task is None or waits == (task_id in self.placeless):
             return
+        self.on_wait(task_id, waits)
         if waits:
             self.placeless.add(task_id)
             task.stop_clock()

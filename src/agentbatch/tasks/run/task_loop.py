@@ -27,7 +27,7 @@ from agentbatch.tasks.evaluator.evaluator import (
     TurnEvidence,
 )
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.ending.task_end import DISK_FULL, TaskEnd, reported_bug
+from agentbatch.tasks.run.ending.task_end import TaskEnd, is_elsewhere, reported_bug
 from agentbatch.tasks.run.heed import heed, heeded
 from agentbatch.tasks.run.resume.resumed_task import ResumedTask, prepared_record, resumed_task
 from agentbatch.tasks.run.setup import SetupFailed, is_set_up
@@ -119,7 +119,7 @@ class TaskLoop:
             else:
                 reason: e.Reason = "setup" if isinstance(error, SetupFailed) else "workspace_error"
                 done = Done("error", reason, str(error) or type(error).__name__)
-                resumable = getattr(error, "errno", None) in DISK_FULL
+                resumable = is_elsewhere(error)
         except Exception as error:  # noqa: BLE001 - the border of a task: one broken task must not end the others
             done = reported_bug(self._context.store, planned.id, error)
         self.ending = not resumable

@@ -74,6 +74,11 @@ class PlannedTask:
         return Limits(self.task.memory, self.task.cpus, self.task.processes)
 
     @property
+    def need(self) -> tuple[object, ...]:
+        """Of a machine: tasks of one need are served by the same ones."""
+        return self.task.cpus, self.task.memory, *sorted(self.task.resources.items())
+
+    @property
     def changes_directory(self) -> bool:
         """It works in its directory itself, or what is chosen of its attempts is brought there."""
         return self.isolation == "none" or self.bring_back

@@ -18,7 +18,7 @@ from agentbatch.tasks.evaluator.evaluator import Done, Known, Start, Tried
 from agentbatch.tasks.results.changes import PATCH
 from agentbatch.tasks.results.taken_over import take_over
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.ending.task_end import DISK_FULL, in_words, reported_bug
+from agentbatch.tasks.run.ending.task_end import in_words, is_elsewhere, reported_bug
 from agentbatch.tasks.run.resume.resumed_task import prepared_record
 from agentbatch.tasks.run.setup import tear_down
 from agentbatch.tasks.spec.plan import PlannedTask
@@ -125,7 +125,7 @@ class Choosing:
             resumable = self._cancelled is None
         except (OSError, UserError) as error:
             done = Done("error", "workspace_error", in_words(error))
-            resumable = getattr(error, "errno", None) in DISK_FULL
+            resumable = is_elsewhere(error)
         except Exception as error:  # noqa: BLE001 - as in a task's loop: one broken task must not end the others
             done = reported_bug(self._context.store, self._planned.id, error)
         with suppress(asyncio.CancelledError):
@@ -202,7 +202,7 @@ class Choosing:
             finally:
                 await fork.close()
         except (OSError, UserError) as error:
-            if getattr(error, "errno", None) in DISK_FULL:
+            if is_elsewhere(error):
                 raise
             self._notify([f"Attempt {one.number} {UNTRIED}: {in_words(error)}"])
             return ()

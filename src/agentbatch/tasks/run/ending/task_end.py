@@ -27,7 +27,7 @@ from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.text import list_names
 from agentbatch.workspace.files.diff.diff import altered_work, changed_since, changes
-from agentbatch.workspace.workspace import Ending, Left, Snapshot, TaskWorkspace
+from agentbatch.workspace.workspace import Ending, Left, NoPlace, Snapshot, TaskWorkspace
 
 T = TypeVar("T")
 
@@ -35,10 +35,14 @@ MAX_NAMED = 5
 """Files in a notice."""
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Nothing is wrong with the task: with room on its disk, it can be resumed."""
 
 CHANGED_BETWEEN = "Its directory has changed since its work was accepted in an earlier session of the run."
 UNWRITTEN = "The record of its changes could not be written"
+
+
+def is_elsewhere(error: Exception) -> bool:
+    """Nothing is wrong with the task: with room on its disk, or a machine for it, it can be resumed."""
+    return isinstance(error, NoPlace) or getattr(error, "errno", None) in DISK_FULL
 
 
 @dataclass(frozen=True)

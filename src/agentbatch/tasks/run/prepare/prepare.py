@@ -23,6 +23,7 @@ from agentbatch.tasks.run.prepare.context import check_context, rules_above
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, RESULTS_FILES, PreparedRun
 from agentbatch.tasks.run.prepare.results_file import choose_results_file
 from agentbatch.tasks.run.prepare.servers import with_servers
+from agentbatch.tasks.run.resume.resume_plan import may_continue
 from agentbatch.tasks.spec.escalation import steps_of
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import Plan
@@ -145,10 +146,8 @@ def prepare(
     )
     if settings.no_network and prepared.sandbox.name == "none":
         raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
-    if settings.cluster is not None and not settings.dry_run:
-        from agentbatch.cluster.connection import check_cluster
-
-        check_cluster(settings.cluster, environ)
+    if settings.cluster is not None:
+        prepared = replace(prepared, unserved=_unserved(prepared, settings.cluster))
     if settings.local is not None:
         from agentbatch.tasks.run.prepare.local import plan_local
 
@@ -184,6 +183,23 @@ def _check_cluster(plan: Plan, settings: Settings) -> None:
             f"On a cluster no task has an image of its own yet: {what}. Give the machines that image (on "
             "Kubernetes the pods'), or run without --cluster."
         )
+
+
+def _unserved(prepared: PreparedRun, address: str) -> str:
+    """What of the tasks no machine of the cluster could take now, a sentence. Raises UserError where none will come."""
+    from agentbatch.cluster.before import check_cluster
+    from agentbatch.cluster.terms import lease_of
+
+    settings, resume, over = prepared.settings, prepared.resumed, frozenset[str]()
+    if resume is not None and not settings.retry_failed:
+        known = read_state(resume.database).tasks.values()
+        over = frozenset(one.id for one in known if one.finished and not may_continue(one))
+    wanted = {
+        task.id: lease_of(task.limits, settings.task_cpus, task.task.resources)
+        for task in prepared.plan.tasks
+        if task.id not in over
+    }
+    return check_cluster(address, prepared.environ, wanted, may_wait=settings.node_wait is not None)
 
 
 def _check_compared(plan: Plan, settings: Settings) -> None:

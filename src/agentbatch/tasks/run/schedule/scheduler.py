@@ -1,4 +1,5 @@
-"""When tasks start: after what they depend on, so many at once, by priority, never two in one directory."""
+"""When tasks start: after what they depend on, so many at once, by priority, never two in one directory. One that waits
+for a machine is none of the many."""
 
 import asyncio
 from collections import defaultdict, deque
@@ -49,6 +50,10 @@ class Scheduler:
         self._running: dict[str, asyncio.Future[Outcome]] = {}
         self._begun: set[str] = set()
         """Running tasks that have taken their first step: one that is cancelled before it never knows."""
+        self._aside: dict[str, tuple[object, ...]] = {}
+        """Needs of running tasks that have no machine to work on."""
+        self._behind: dict[str, PlannedTask] = {}
+        """Tasks that could start, and would only wait beside those."""
         self._next_start = 0.0
         """Not before; in the loop's time."""
         self._broken: BaseException | None = None
@@ -79,6 +84,17 @@ class Scheduler:
         if number < 1:
             raise ValueError(f"{number} tasks at the same time: there must be one at least")
         self._max_concurrent = number
+        self._wake.set()
+
+    def step_aside(self, task_id: str, *, waits: bool) -> None:
+        """A running task waits for a machine, and holds up nobody whose need another one serves; or it has its machine,
+        and goes on at once, beside however many there are then."""
+        if waits and task_id in self._running:
+            self._aside[task_id] = self._tasks[task_id].need
+        elif self._aside.pop(task_id, None) is not None:
+            for task in self._behind.values():
+                self._queue.add(task)
+            self._behind.clear()
         self._wake.set()
 
     def pause(self) -> None:
@@ -133,11 +149,12 @@ class Scheduler:
                 if self._broken is not None:
                     raise self._broken
                 self._skip_dependents()
-                task = None if self._draining else self._queue.first()
+                task = None if self._draining else self._first()
                 if task is None and not self._running:
                     return
                 pause: float | None = None
-                if task is not None and not self._paused and len(self._running) < self._max_concurrent:
+                at_work = len(self._running) - len(self._aside)
+                if task is not None and not self._paused and at_work < self._max_concurrent:
                     pause = max(0.0, self._next_start - clock())
                     if pause == 0.0:
                         self._start(task)
@@ -166,6 +183,13 @@ class Scheduler:
         else:
             self._queue.add(task)
 
+    def _first(self) -> PlannedTask | None:
+        """The task to start next; those who would only wait for the same as others do stand behind these."""
+        while (task := self._queue.first()) is not None and task.need in self._aside.values():
+            self._queue.remove(task.id)
+            self._behind[task.id] = task
+        return task
+
     def _start(self, task: PlannedTask) -> None:
         self._queue.start(task)
         self._stages[task.id] = "running"
@@ -179,6 +203,7 @@ class Scheduler:
 
     def _ended(self, task: PlannedTask, done: asyncio.Future[Outcome]) -> None:
         del self._running[task.id]
+        self.step_aside(task.id, waits=False)
         self._queue.end(task)
         self._wake.set()
         if self._max_concurrent == 1:  # a rest that lies within the task is none
@@ -226,6 +251,7 @@ class Scheduler:
         """A pending task will not start, and counts as failed."""
         self._stages[task_id] = "failed"
         self._unmet.pop(task_id, None)
+        self._behind.pop(task_id, None)
         if task_id in self._queue:
             self._queue.remove(task_id)
         self._failed.append(task_id)
