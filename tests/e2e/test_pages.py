@@ -21,6 +21,13 @@ STANDING_IN = {
     "old_results.json": "parallel_batch_results.json",
     "docker.io/library/python:3.12-slim": f"{NAME}:whole",
 }
+MODULES = r"""mkdir -p src/api && touch src/a.py src/api/b.py && python3 -c '
+import pathlib, re, sys
+page = pathlib.Path(sys.argv[1]).read_text("utf-8")
+pathlib.Path("task.json").write_text(re.findall("```json\n(.*?)```", page, re.S)[0])' """ + str(
+    CHECKOUT / "docs/from-batchrunner.md"
+)
+"""The page's own task file, and modules for it."""
 
 
 def commands(page: str) -> Iterator[str]:
@@ -40,6 +47,9 @@ def commands(page: str) -> Iterator[str]:
         ("reports.md", ["agentbatch init", "agentbatch --parallel 3"], 7),
         ("telemetry.md", ["agentbatch init"], 6),
         ("containers.md", ["agentbatch init"], 2),
+        ("from-coder-evaluator.md", ["agentbatch init", "cp .env .env.staging"], 8),
+        ("from-batchrunner.md", [MODULES], 2),
+        ("from-batchprocessor.md", ["rm in.jsonl", "echo 'A {{ kind }}, level {{ level }}.' > quiz.md"], 4),
     ],
 )
 def test_every_command_of_the_page_works(
