@@ -68,6 +68,7 @@ LATE: dict[tuple[str, str], str] = {
     ("requests/provider/service.py", "httpx2"): "comes with openai",
     ("requests/provider/service.py", "openai"): "half a second: only for the provider's batch service",
     ("tasks/coders/acp/session.py", "agentbatch.tasks.coders.acp.agent"): "0.6 s, " + EXTRA,
+    ("tasks/coders/acp/session.py", "agentbatch.tasks.coders.acp.servers"): EXTRA,
     ("requests/run/assemble.py", "agentbatch.rehearsal.server"): REHEARSAL,
     ("runs/services/notify_process.py", "apprise"): EXTRA,
     ("runs/session.py", "agentbatch.runs.telemetry.telemetry"): "only where somebody asks for it",

@@ -58,16 +58,23 @@ CALLS = [
     ),
     ("die", False, "The MCP server fake gave no answer. It ended with exit code 3: out of cheese."),
     ("hang", False, "The MCP server fake gave no answer. It did not answer within 0.2 seconds."),
-    ("flood", False, "The MCP server fake gave no answer. It sent more than 32 MB without an answer."),
-    ("large", False, "The MCP server fake gave no answer. It sent a message of more than 8 MB."),
     ("deep", False, "The MCP server fake gave no answer. It sent a message that is nested too deeply."),
 ]
 
 
-async def test_each_call_has_an_answer_and_a_server_that_ended_is_started_again(tmp_path: Path) -> None:
+FLOODS = [
+    ("flood", False, "The MCP server fake gave no answer. It sent more than 32 MB without an answer."),
+    ("large", False, "The MCP server fake gave no answer. It sent a message of more than 8 MB."),
+]
+
+
+@pytest.mark.parametrize("calls", [CALLS, pytest.param(FLOODS, marks=pytest.mark.slow)])
+async def test_each_call_has_an_answer_and_a_server_that_ended_is_started_again(
+    tmp_path: Path, calls: list[tuple[str, bool, str]]
+) -> None:
     told: list[str] = []
     answers: dict[str, ToolResult] = {}
-    for name, *_ in CALLS:
+    for name, *_ in calls:
         place = tmp_path / name.replace(" ", "-")
         place.mkdir()
         timeout = 0.2 if name == "hang" else 60
@@ -77,7 +84,7 @@ async def test_each_call_has_an_answer_and_a_server_that_ended_is_started_again(
             if name in ("die", "hang"):
                 again = await servers.call(tools["echo"], "{}")
                 assert (again.ok, again.text) == (True, "{}")
-    assert [(name, one.ok, one.text) for name, one in answers.items()] == CALLS
+    assert [(name, one.ok, one.text) for name, one in answers.items()] == calls
     assert told == []
 
 

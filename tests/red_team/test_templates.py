@@ -123,6 +123,7 @@ def test_a_planted_prompt_runs_nothing_and_is_refused(tmp_path: Path, name: str)
             sandbox="none",
             network=True,
             tools=["bash"],
+            servers=["notes"],
             max_steps=5,
             task="t",
         )

@@ -1,12 +1,14 @@
 """An external coder over a process of a fake agent, without an engine."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from agentbatch.mcp.server import McpServer
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
@@ -57,6 +59,7 @@ async def stage(
     redact: Callable[[str], str] = str,
     changes: str = "",
     access: Access | None = None,
+    servers: Mapping[str, McpServer] = MappingProxyType({}),
     claimed: Callable[[Workspace], Workspace] = lambda workspace: workspace,
 ) -> AsyncIterator[Stage[C]]:
     """`claimed`: the workspace as the coder sees it."""
@@ -82,7 +85,11 @@ async def stage(
     )
     task = make_plan([Task(first_prompt="Do it.")], tmp_path / "task.json", max_iterations=9).tasks[0]
     assignment = Assignment(
-        task=replace(task, root=directory), workspace=workspace, has_checks=True, state=state, changes=changed
+        task=replace(task, root=directory, servers=servers),
+        workspace=workspace,
+        has_checks=True,
+        state=state,
+        changes=changed,
     )
     coder = make(parts, assignment, limits)
     try:

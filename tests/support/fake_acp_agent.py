@@ -114,7 +114,7 @@ class FakeAgent:
                 number = len(list(HOME.glob("session-*.json")))
                 self.session = SESSION.format(number)
                 self.keep([])
-                self.heard(method, params["cwd"])
+                self.heard(method, params["cwd"], servers=params["mcpServers"])
                 return {
                     "result": {
                         "sessionId": self.script.get("session", self.session),

@@ -4,6 +4,7 @@ What it does in a call is the name of the tool; what tools it lists, its argumen
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 TOOLS = json.loads(sys.argv[1]) if len(sys.argv) > 1 else []
@@ -55,6 +56,8 @@ def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         case "ask":
             answers = [ask(method) for method in ("sampling/createMessage", "elicitation/create", "ping")]
             return text(" ".join("refused" if "error" in answer else "answered" for answer in answers))
+        case "touch":
+            Path("touched").touch()
         case "key":
             return text("the key is sk-mcp-0123456789abcdef")
     return text(json.dumps(arguments))

@@ -121,6 +121,15 @@ McpServers = Annotated[dict[str, McpServer], AfterValidator(_check_names)]
 """By name."""
 
 
+def for_evaluator(servers: Mapping[str, McpServer]) -> Mapping[str, McpServer]:
+    """Those with tools that the judge may call, with these alone; it does without one that cannot be had."""
+    return {
+        name: server.model_copy(update={"tools": server.evaluator, "required": False})
+        for name, server in servers.items()
+        if server.evaluator
+    }
+
+
 def merged(usual: Mapping[str, McpServer], own: Mapping[str, McpServer]) -> Mapping[str, McpServer]:
     """A task's servers: those that all have, and its own, each instead of one of the same name."""
     replaced = {_key(name) for name in own}

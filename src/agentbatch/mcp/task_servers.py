@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agentbatch.cancellation import to_the_end
@@ -168,7 +169,8 @@ class TaskServers:
                 f"The arguments of {called} are no JSON object. Nothing was done. Send the whole call again."
             )
             return ToolResult(text, ok=False, invalid=True, note="invalid arguments")
-        return await running.call(tool, given)
+        result = await running.call(tool, given)
+        return replace(result, text=self._redact(result.text), note=self._redact(result.note))
 
     async def wake(self) -> None:
         for one in self._running.values():

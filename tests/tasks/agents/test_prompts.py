@@ -15,6 +15,7 @@ VALUES = {
     "sandbox": "none",
     "network": True,
     "tools": ["bash"],
+    "servers": [],
     "max_steps": 7,
 }
 

@@ -17,7 +17,7 @@ from agentbatch.tasks.agents.resources import find_resource, read_resource
 from agentbatch.templates import PromptEnvironment
 from agentbatch.text import nearest
 
-CODER_VARIABLES = ("workdir", "system", "sandbox", "network", "tools", "max_steps")
+CODER_VARIABLES = ("workdir", "system", "sandbox", "network", "tools", "servers", "max_steps")
 
 VARIABLES: Mapping[str, Collection[str]] = {
     "safety.md": (),

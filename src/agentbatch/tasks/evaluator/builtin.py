@@ -190,7 +190,7 @@ class BuiltinEvaluator:
         steps = self._parts.evaluator.limits.steps
         if judge.weak_model or not steps or judge.model.tool_mode != "native":
             return await judge.judge(evidence), evidence
-        hands = Hands(self._running(), steps, evidence.runs)
+        hands = Hands(self._running(), steps, evidence.runs, self._planned.servers)
         try:
             judgement = await judge.judge(evidence, hands)
         finally:

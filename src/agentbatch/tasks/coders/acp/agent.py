@@ -28,6 +28,7 @@ from acp.schema import (
 
 from agentbatch import __version__
 from agentbatch.tasks.coders.acp import permission
+from agentbatch.tasks.coders.acp.servers import Told
 from agentbatch.tasks.coders.acp.transport import ProcessTransport
 from agentbatch.tasks.coders.acp.updates import read_quota, read_update, read_usage
 from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, Pace, TurnEnded, TurnLimits
@@ -65,6 +66,8 @@ class AcpAgent:
         """And its version, as it gives them."""
         self.loads = False
         """It can take up a session of an earlier process."""
+        self.servers_by_http = False
+        """It takes MCP servers with a URL."""
         self._logins: list[str] = []
         """Ways to log in that it knows."""
         self._options: dict[str, Any] = {}
@@ -103,6 +106,8 @@ class AcpAgent:
             )
         able = answer.get("agentCapabilities")
         self.loads = isinstance(able, dict) and able.get("loadSession") is True
+        servers = able.get("mcpCapabilities") if isinstance(able, dict) else None
+        self.servers_by_http = isinstance(servers, dict) and servers.get("http") is True
         ways = answer.get("authMethods")
         self._logins = [
             str(one.get("name") or one.get("id"))
@@ -113,10 +118,10 @@ class AcpAgent:
         if isinstance(info, dict):
             self.name = clip(f"{info.get('name', '')} {info.get('version', '')}", 80).strip()
 
-    async def begin(self, directory: str) -> dict[str, Any]:
+    async def begin(self, directory: str, servers: Told = ()) -> dict[str, Any]:
         """A new session; what the agent says of its modes and options. Raises AgentProblem."""
         try:
-            answer = await self._ask("session/new", NewSessionRequest(cwd=directory, mcp_servers=[]))
+            answer = await self._ask("session/new", NewSessionRequest(cwd=directory, mcp_servers=[*servers]))
         except AgentRefusal as refusal:
             if refusal.code != NO_LOGIN:
                 raise
@@ -131,11 +136,11 @@ class AcpAgent:
         self._note_options(answer)
         return answer
 
-    async def load(self, session: str, directory: str) -> bool:
+    async def load(self, session: str, directory: str, servers: Told = ()) -> bool:
         """Take up a session of before; False: it cannot."""
         if not self.loads:
             return False
-        request = LoadSessionRequest(session_id=session, cwd=directory, mcp_servers=[])
+        request = LoadSessionRequest(session_id=session, cwd=directory, mcp_servers=[*servers])
         try:
             self._note_options(await self._ask("session/load", request))
         except AgentRefusal:

@@ -18,6 +18,7 @@ class AcpSession(ExternalSession):
         super().__init__(of)
         self._agent: AcpAgent | None = None
         self._refused = False
+        self._told_of_servers = False
         self._stale = False
 
     def renew(self) -> None:
@@ -57,6 +58,7 @@ class AcpSession(ExternalSession):
 
     async def _start(self) -> None:
         from agentbatch.tasks.coders.acp.agent import AcpAgent
+        from agentbatch.tasks.coders.acp.servers import told_servers
 
         entry, info = self.parts.entry, self.workspace.info
         process = await self.workspace.open(program(entry, info, self.access.told()))
@@ -70,12 +72,16 @@ class AcpSession(ExternalSession):
             is_busy=lambda: self.access.busy,
         )
         await agent.greet()
+        servers, left_out = told_servers(self.servers, agent.servers_by_http)
+        for sentence in () if self._told_of_servers else left_out:
+            self.tell(sentence)
+        self._told_of_servers = True
         known = "" if self.left else self.known
-        taken_up = bool(known) and await agent.load(known, info.directory)
+        taken_up = bool(known) and await agent.load(known, info.directory, servers)
         self.left = False
         if not taken_up:
             self.remembered = not self.known
-            await agent.begin(info.directory)
+            await agent.begin(info.directory, servers)
         await self._set_up(agent)
         self.begun(agent.session, agent.name, taken_up=taken_up)
 

@@ -120,6 +120,7 @@ class BuiltinCoders:
                 sandbox=info.sandbox,
                 network=info.network,
                 tools=list(definition.tools),
+                servers=list(planned.servers),
                 max_steps=definition.limits.steps,
             ),
             toolbox=self.toolbox,

@@ -37,6 +37,7 @@ class BuiltinKind:
             sandbox="none",
             network=True,
             tools=list(self.definition.tools),
+            servers=list(planned.servers),
             max_steps=self.definition.limits.steps,
         )
         first = opening(PromptStyle(action_words("native")))

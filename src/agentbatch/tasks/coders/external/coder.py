@@ -71,6 +71,7 @@ class ExternalCoder:
                 self._access,
                 self._record.take,
                 limits,
+                task.servers,
                 known=before.session,
                 spoken=bool(messages),
             )

@@ -1,9 +1,10 @@
 """One task's agent and its session of its own, as the coder sees it, however it is spoken to."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from agentbatch.mcp.server import McpServer
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.external.access import Access
 from agentbatch.tasks.coders.external.limits import TurnEnded, TurnLimits
@@ -37,6 +38,8 @@ class SessionParts:
     take: Callable[[Happening], None]
     """Is given what the agent tells in a turn."""
     limits: TurnLimits
+    servers: Mapping[str, McpServer] = field(default_factory=dict)
+    """Of tools, by name, that the agent is to have besides its own."""
     known: str = ""
     """The agent's id of the session of before; empty: there is none."""
     spoken: bool = False
@@ -60,6 +63,7 @@ class ExternalSession:
         self.access = of.access
         self.take = of.take
         self.limits = of.limits
+        self.servers = of.servers
 
     async def ready(self) -> Agent:
         """The agent in its session: that of before, or a new one. Raises UserError where it cannot be started."""

@@ -53,16 +53,21 @@ def changed_since_last_run(folder: Path, now: Mapping[str, str]) -> str:
 
 
 def planted_coders(folder: Path) -> str:
-    """A sentence, where agents/coders.toml, which says what is started, may be a task's work: it is not as it was when
-    the latest run began, whose tasks could write there. Empty: it is the user's."""
-    path = os.path.join("agents", CODERS)
+    """A sentence, where agents/coders.toml, which says what is started, may be a task's work. Empty: it is the
+    user's."""
+    return planted(folder, os.path.join("agents", CODERS), "says what is started. Nothing of it is")
+
+
+def planted(folder: Path, path: str, what: str) -> str:
+    """A sentence, where the file at `path`, relative to `folder`, may be a task's work: it is not as it was when the
+    latest run began, whose tasks could write there. Empty: it is the user's. `what`: it says that is at stake."""
     now = digests([folder / path], folder)
     run, before = _of_latest_run(folder)
     if not before or not now or now.get(path) == before.get(path, ""):
         return ""
     return (
-        f"{path} was changed since run {run} began, whose tasks could write it, and says what is started. Nothing of "
-        "it is; look at it, and then give --trust-changes."
+        f"{path} was changed since run {run} began, whose tasks could write it, and {what}; look at it, and then give "
+        "--trust-changes."
     )
 
 

@@ -22,8 +22,9 @@ from agentbatch.tasks.run.prepare.coders import check_logins, check_named, choos
 from agentbatch.tasks.run.prepare.context import check_context, rules_above
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, RESULTS_FILES, PreparedRun
 from agentbatch.tasks.run.prepare.results_file import choose_results_file
-from agentbatch.tasks.run.prepare.servers import with_servers
+from agentbatch.tasks.run.prepare.servers import check_commands, check_planted, unserved, with_servers
 from agentbatch.tasks.run.resume.resume_plan import may_continue
+from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.escalation import steps_of
 from agentbatch.tasks.spec.make_plan import make_plan
 from agentbatch.tasks.spec.plan import Plan
@@ -93,6 +94,8 @@ def prepare(
             unfinished=_unfinished(settings, resume),
         ),
     )
+    if not settings.trust_changes:
+        check_planted(plan, folder, task_file)
     plan = with_servers(plan, {**read_env_file(env_file, folder), **environ}, secret_variables())
     _check_compared(plan, settings)
     check_context(plan)
@@ -100,6 +103,8 @@ def prepare(
     ours = own_environment(environ, [task.root for task in plan.tasks])
     worktrees = _check_isolation(plan, settings, ours)
     coders = choose_coders(plan, kinds, settings, ours["PATH"], resume)
+    if settings.cluster is None:
+        check_commands(plan.tasks, ours["PATH"])
     if settings.judge == "none":
         _check_verified(plan)
     _check_cluster(plan, settings)
@@ -119,7 +124,7 @@ def prepare(
         plan=plan,
         coder=coders.kind,
         above=rules_above(plan),
-        of_coders=coders.warnings,
+        of_coders=(*coders.warnings, *unserved(with_attempts(plan).tasks, kinds.entries)),
         coders=coders.names,
         own_models=coders.own_models,
         evaluator=evaluator,

@@ -1,14 +1,22 @@
 """The servers of tools that a run's tasks have, checked before anything is spent; their headers get the user's keys."""
 
-from collections.abc import Collection, Iterable, Mapping
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 from agentbatch.config.headers import secret_values
 from agentbatch.errors import UserError
 from agentbatch.mcp.server import McpServer
 from agentbatch.redaction import secrets_in
+from agentbatch.tasks.coders.catalog.entry import CoderEntry
+from agentbatch.tasks.run.prepare.own_files import planted
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
+from agentbatch.text import list_names
+from agentbatch.workspace.preparation import find_program
+
+CODER = os.path.join("agents", "coder.toml")
 
 
 def with_servers(plan: Plan, environ: Mapping[str, str], own_keys: Collection[str]) -> Plan:
@@ -34,6 +42,65 @@ def _filled(task: PlannedTask, environ: Mapping[str, str], own_keys: Collection[
                 raise UserError(f"{who}which is not set. Set it in the environment or in .env.")
         servers[name] = server.model_copy(update={"headers": server.filled_headers(environ)})
     return replace(task, servers=servers)
+
+
+def check_planted(plan: Plan, folder: Path, task_file: Path) -> None:
+    """That who sends the user's variables to a server is the user. Before the headers are filled in. Raises
+    UserError."""
+    sending = [
+        os.path.relpath(task_file, folder) if name in task.task.mcp else CODER
+        for task in plan.tasks
+        for name, server in task.servers.items()
+        if server.references
+    ]
+    for path in dict.fromkeys(sending):
+        if sentence := planted(folder, path, "sends keys of yours to an MCP server. Nothing of it is sent"):
+            raise UserError(sentence)
+
+
+def check_commands(tasks: Sequence[PlannedTask], path: str) -> None:
+    """That the programs of servers on this machine are there. Raises UserError."""
+    roots = {task.root for task in tasks}
+    seen: set[str] = set()
+    for task in tasks:
+        for name, server in task.servers.items() if task.image is None else ():
+            program = server.command[0] if server.command else ""
+            if not program or program in seen:
+                continue
+            seen.add(program)
+            try:
+                find_program(program, path, roots)
+            except UserError as error:
+                raise UserError(f"Task {task.id}: its MCP server {name} cannot be started. {error}") from None
+
+
+def unserved(tasks: Iterable[PlannedTask], entries: Mapping[str, CoderEntry]) -> list[str]:
+    """What coders of others do not get of their tasks' servers, a sentence each. Raises UserError where a task requires
+    it. Pure."""
+    commands: dict[str, None] = {}
+    headers: dict[str, None] = {}
+    narrowed: dict[str, None] = {}
+    for task in tasks:
+        for coder in task.coders:
+            protocol = entries[coder].protocol
+            for name, server in task.servers.items() if protocol != "builtin" else ():
+                cannot = protocol == "command" or bool(server.headers)
+                if cannot and server.required:
+                    raise UserError(
+                        f"Task {task.id} requires the MCP server {name}, which {coder} cannot have."
+                    )
+                if protocol == "command":
+                    commands[coder] = None
+                elif server.headers:
+                    headers[name] = None
+                elif server.tools is not None:
+                    narrowed[name] = None
+    sentences = (
+        (commands, '{} is driven by commands and gets no MCP servers; agents with `protocol = "acp"` do.'),
+        (headers, "Headers stay outside of the sandbox: coders of others do without the MCP server {}."),
+        (narrowed, "Coders of others have all tools of the MCP server {}, whatever `tools` says."),
+    )
+    return [text.format(list_names(list(names))) for names, text in sentences if names]
 
 
 def server_secrets(servers: Iterable[McpServer]) -> list[str]:

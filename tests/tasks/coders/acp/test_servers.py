@@ -1,0 +1,54 @@
+"""Servers of tools as an agent is told of them."""
+
+from pathlib import Path
+
+import pytest
+
+from agentbatch.mcp.server import McpServer
+from agentbatch.tasks.coders.acp.servers import told_servers
+from tests.support.acp import acp_stage
+
+COMMAND = McpServer(command=("notes-server", "--all"), env={"A": "b"})
+ABSOLUTE = McpServer(command=("/opt/notes", "x"))
+URL = McpServer(url="https://docs.example.com/mcp")
+SECRET = McpServer(url="https://docs.example.com/mcp", headers={"Authorization": "Bearer x"})
+
+
+@pytest.mark.parametrize(
+    ("server", "http", "told", "sentence"),
+    [
+        (
+            COMMAND,
+            False,
+            {
+                "command": "/usr/bin/env",
+                "args": ["notes-server", "--all"],
+                "env": [{"name": "A", "value": "b"}],
+            },
+            "",
+        ),
+        (ABSOLUTE, False, {"command": "/opt/notes", "args": ["x"], "env": []}, ""),
+        (URL, True, {"type": "http", "url": "https://docs.example.com/mcp", "headers": []}, ""),
+        (URL, False, None, "It takes no MCP servers by HTTP, and does without s."),
+        (SECRET, True, None, "It does not get the MCP server s, whose headers stay outside of its walls."),
+    ],
+)
+def test_what_an_agent_is_told(
+    server: McpServer, http: bool, told: dict[str, object] | None, sentence: str
+) -> None:
+    found, left_out = told_servers({"s": server}, http)
+    shown = [one.model_dump(by_alias=True, exclude_none=True) for one in found]
+    assert shown == ([] if told is None else [{"name": "s", **told}])
+    assert left_out == ([sentence] if sentence else [])
+
+
+async def test_a_session_begins_with_them(tmp_path: Path) -> None:
+    servers = {"notes": ABSOLUTE, "docs": SECRET}
+    async with acp_stage(tmp_path, [{"say": "Done."}], servers=servers) as stage:
+        await stage.coder.turn("Do it.")
+        await stage.coder.turn("And more.", fresh=True)
+        begun = [one["servers"] for one in stage.heard if one["method"] == "session/new"]
+        assert begun == [[{"name": "notes", "command": "/opt/notes", "args": ["x"], "env": []}]] * 2
+        assert stage.notices == [
+            "fake: It does not get the MCP server docs, whose headers stay outside of its walls."
+        ]
