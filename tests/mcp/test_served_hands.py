@@ -22,7 +22,7 @@ async def test_what_a_server_says_to_the_judge_is_no_evidence(tmp_path: Path) ->
     }
     hands = Hands(CheckRunner("t", events.append, redact, workspace), 5, (), servers)
     try:
-        await hands.open()
+        await hands.ready()
         names = [tool["function"]["name"] for tool in hands.tools]
         assert names == ["bash", "read_file", "mcp__named__key", "mcp__named__touch"]
         calls = (
@@ -48,7 +48,7 @@ async def test_a_server_that_the_judge_cannot_have_is_told(tmp_path: Path) -> No
     lost = fake("echo", evaluator=["echo"], required=True).model_copy(update={"command": ("no-such-server",)})
     hands = Hands(CheckRunner("t", events.append, Redactor([]), workspace), 5, (), {"lost": lost})
     try:
-        await hands.open()
+        await hands.ready()
         assert [tool["function"]["name"] for tool in hands.tools] == ["bash", "read_file"]
     finally:
         await hands.close()

@@ -64,7 +64,7 @@ class Hands:
         served = self._served.tools.values() if self._served is not None else ()
         return [*specs({name: HANDS[name] for name in TOOLS}), *(tool.spec for tool in served)]
 
-    async def open(self) -> None:
+    async def ready(self) -> None:
         """Before the first look: servers are started in the copy, where what they change is lost. One that is elsewhere
         has to say of a tool that it changes nothing."""
         if not self._servers or self._served is not None:

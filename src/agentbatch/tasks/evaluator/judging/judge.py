@@ -122,7 +122,7 @@ class Judge:
     async def _look(self, question: Sequence[Message], hands: Hands, budget: int) -> Reply | None:
         """What the judge answers after it has looked for itself, or at once; None: it has not answered, and is to be
         asked without tools."""
-        await hands.open()
+        await hands.ready()
         messages = list(question)
         while not hands.used_up and estimate_messages(messages, hands.tools) <= budget:
             try:
