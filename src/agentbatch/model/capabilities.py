@@ -34,6 +34,9 @@ class Capabilities:
     """Those that are tried, the first one is in use; where the user has named one, that counts."""
     encrypted: bool = True
     """Of the Responses API: the model gives its reasoning encrypted, to be sent back."""
+    cache_key: bool = False
+    """Of the Responses API: a key by which the requests of a conversation meet where they are cached."""
+    reasoning_effort: bool = True
     output_form: OutputForm = "json_schema"
     output_limits: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
     """Names of the output limit to try; the first one is in use. Empty: the endpoint accepts none."""
@@ -76,6 +79,8 @@ class Capabilities:
         return Capabilities(
             apis=min(self.apis, other.apis, key=len),
             encrypted=self.encrypted and other.encrypted,
+            cache_key=self.cache_key and other.cache_key,
+            reasoning_effort=self.reasoning_effort and other.reasoning_effort,
             output_form=max(self.output_form, other.output_form, key=LADDER.index),
             output_limits=min(self.output_limits, other.output_limits, key=len),
             temperature=self.temperature and other.temperature,
@@ -98,6 +103,8 @@ class Capabilities:
         words = [
             (self.apis != after.apis, _API_NAMES[self.apis[0]]),
             (self.encrypted != after.encrypted, "encrypted reasoning"),
+            (self.cache_key != after.cache_key, "prompt_cache_key"),
+            (self.reasoning_effort != after.reasoning_effort, "reasoning_effort"),
             (self.output_form != after.output_form, f"{self.output_form} output"),
             (self.output_limits != after.output_limits, next(iter(self.output_limits), "")),
             (self.temperature != after.temperature, "temperature"),

@@ -19,7 +19,7 @@ from agentbatch.model.http.transport import HttpAnswer
 from agentbatch.model.reply import Message, ModelError, Observer, Reply, ToolSpec
 from agentbatch.model.request.history import ITEMS, SOURCE, of_source
 from agentbatch.model.request.request import Schema, build_body
-from agentbatch.model.responses.body import ENCRYPTED
+from agentbatch.model.responses.body import ENCRYPTED, cache_key
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.usage import Usage
 
@@ -38,6 +38,7 @@ class ModelClient:
         temperature: float | None = None,
         seed: int | None = None,
         max_output_tokens: int | None = None,
+        reasoning_effort: str | None = None,
         api: ApiChoice = "auto",
     ) -> None:
         """`api`: the one to ask by, whatever the endpoint says; auto: that which it is known, or found, to have."""
@@ -46,6 +47,7 @@ class ModelClient:
         self.temperature = temperature
         self.seed = seed
         self.max_output_tokens = max_output_tokens
+        self.reasoning_effort = reasoning_effort
         self.api = api
 
     def apis(self, capabilities: Capabilities) -> tuple[ApiName, ...]:
@@ -142,11 +144,14 @@ class _Call:
             temperature=self._temperature,
             seed=client.seed,
             max_output_tokens=client.max_output_tokens,
+            reasoning_effort=client.reasoning_effort,
             forms=self._endpoint.forms,
         )
         body[APIS] = apis
         if responds and capabilities.encrypted:
             body["include"] = [ENCRYPTED]
+        if responds and capabilities.cache_key:
+            body["prompt_cache_key"] = cache_key(self._messages)
         return body
 
     async def send(self, body: dict[str, Any]) -> Answer | Failure:

@@ -95,6 +95,9 @@ KEPT = {"role": "assistant", "content": "a", ITEMS: [{"type": "reasoning", "id":
         (400, error("[{'type': 'missing', 'loc': ('body', 'input', 'list[union[...]]', 3, 'status'), 'msg': 'Field required'}]"), True, {"history_rules": frozenset({"no_items"})}),
         (400, error("Encrypted content is not supported with this model.", param="include"), False, {"encrypted": False}),
         (400, error("Unrecognized request argument supplied: include"), False, {"encrypted": False}),
+        (400, error("Unsupported parameter: 'prompt_cache_key'"), False, {"cache_key": False}),
+        (400, error("Unsupported value: 'reasoning.effort' does not support 'xhigh' with this model.", param="reasoning.effort"), False, {"reasoning_effort": False}),
+        (400, error("Unsupported parameter: 'reasoning_effort' is not supported with this model.", param="reasoning_effort"), False, {"reasoning_effort": False}),
         (400, error("Unsupported parameter: max_output_tokens"), False, {"output_limits": ()}),
         (400, error("Unsupported parameter: 'temperature' is not supported with this model.", param="temperature"), False, {"temperature": False}),
         (400, error("Invalid 'text.format': json_schema is not supported with this model.", param="text.format"), False, {"output_form": "json_object"}),
@@ -107,10 +110,12 @@ def test_what_else_the_responses_api_teaches(status: int, body: bytes, items: bo
         "messages": [{"role": "user", "content": "u"}, *([KEPT] if items else [])],
         "include": ["reasoning.encrypted_content"],
         "temperature": 0.1,
+        "prompt_cache_key": "k",
+        "reasoning_effort": "xhigh",
         "max_tokens": 5,
         "response_format": {"type": "json_schema", "json_schema": {}},
         APIS: ("responses",),
     }
-    known = Capabilities(apis=("responses",))
+    known = Capabilities(apis=("responses",), cache_key=True)
     lesson = learn(known, read_error(status, body), sent)
     assert lesson == (None if fields is None else replace(known, **fields))

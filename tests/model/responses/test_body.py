@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agentbatch.model.request.history import ITEMS, SOURCE, of_source
-from agentbatch.model.responses.body import responses_body
+from agentbatch.model.responses.body import cache_key, responses_body
 from agentbatch.model.responses.items import input_of
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "bash", "arguments": '{"command": "ls"}'}}
@@ -88,6 +88,8 @@ def test_a_whole_request() -> None:
     [
         ({"response_format": {"type": "json_object"}}, {"text": {"format": {"type": "json_object"}}}),
         ({"max_tokens": 5}, {"max_output_tokens": 5}),
+        ({"reasoning_effort": "high"}, {"reasoning": {"effort": "high"}}),
+        ({"prompt_cache_key": "k"}, {"prompt_cache_key": "k"}),
     ],
 )
 def test_parts_of_requests(chat: dict[str, Any], words: dict[str, Any]) -> None:
@@ -124,6 +126,14 @@ def test_parts_of_requests(chat: dict[str, Any], words: dict[str, Any]) -> None:
 )  # fmt: skip
 def test_an_answer_goes_back_in_its_items(message: dict[str, Any], items: list[dict[str, Any]]) -> None:
     assert input_of(message) == items
+
+
+def test_a_conversation_keeps_its_cache_key() -> None:
+    begun = [{"role": "system", "content": "s"}, {"role": "user", "content": "Do \udcff"}]
+    key = cache_key(begun)
+    assert cache_key([*begun, words("a"), {"role": "user", "content": "more"}]) == key
+    assert cache_key([begun[0], {"role": "user", "content": "Do that"}]) != key
+    assert len(cache_key([])) == len(key) == 32
 
 
 @pytest.mark.parametrize(("source", "kept"), [("gpt-5 here", True), ("gpt-5 there", False), ("", False)])

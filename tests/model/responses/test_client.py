@@ -166,8 +166,14 @@ async def test_openais_reasoning_models_are_asked_by_responses(
         monkeypatch.setenv("HTTP_PROXY", server.base_url.removesuffix("/v1"))
         endpoint = await open_endpoint("http://api.openai.com/v1")
         for _ in range(2):
-            await ModelClient(endpoint, "gpt-5-codex-coder").complete(MESSAGES)
+            await ModelClient(endpoint, "gpt-5-codex-coder", reasoning_effort="low").complete(MESSAGES)
         assert paths(server) == asked
+        first, *_, last = (request.body for request in server.requests)
+    assert len(first["prompt_cache_key"]) == 32
+    assert first["reasoning"] == {"effort": "low"}
+    assert ("prompt_cache_key" in last, last.get("reasoning_effort")) == (
+        (False, "low") if refused else (True, None)
+    )
 
 
 async def conversation(asker: ModelClient) -> list[Message]:

@@ -111,6 +111,7 @@ LS = ("bash", '{"command": "ls"}')
         (response({**CALL, "arguments": {"command": "ls"}}), ("", [LS], "tool_calls"), [KEPT_CALL]),
         (response({**CALL, "arguments": None}), ("", [("bash", "{}")], "tool_calls"), [KEPT_CALL]),
         (response({**MESSAGE, "content": [None, {"text": 5}, {"type": "output_text", "text": "Hello"}]}), ("Hello", [], "stop"), [{**MESSAGE, "content": [None, {"text": 5}, {"type": "output_text", "text": "Hello"}]}]),
+        (response({**MESSAGE, "role": "system"}), ("Hello", [], "stop"), [MESSAGE]),
         # an id twice is refused: the second goes without
         (response(REASONING, REASONING, MESSAGE), ("Hello", [], "stop"), [REASONING, {k: v for k, v in REASONING.items() if k != "id"}, MESSAGE]),
         # more than a message may carry: its words are enough

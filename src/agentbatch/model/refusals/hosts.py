@@ -15,10 +15,16 @@ class Host(NamedTuple):
     source: str
 
 
+NEWER_LIMIT = ("max_completion_tokens", "max_tokens")
 HOSTS = (
     Host(
+        ("api.openai.com",),
+        {"output_limits": NEWER_LIMIT, "cache_key": True},
+        "as below; keys of caches: developers.openai.com/api/docs/guides/prompt-caching",
+    ),
+    Host(
         ("openai.com", "openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"),
-        {"output_limits": ("max_completion_tokens", "max_tokens")},
+        {"output_limits": NEWER_LIMIT},
         "OpenAI's reasoning models refuse max_tokens: promptfoo #6153. Elsewhere the older name is safer: some servers "
         "silently ignore the new one",
     ),

@@ -254,6 +254,12 @@ def _learn_field(
             return replace(capabilities, output_limits=left)
     if "include" in body and (error.param.startswith("include") or _INCLUDE.search(words)):
         return replace(capabilities, encrypted=False)
+    if "prompt_cache_key" in body and "prompt_cache_key" in words:
+        return replace(capabilities, cache_key=False)
+    if "reasoning_effort" in body and re.search(
+        r"reasoning_effort|reasoning\.effort|reasoning effort", words
+    ):
+        return replace(capabilities, reasoning_effort=False)
     if APIS in body and capabilities.output_limits and "max_output_tokens" in words:
         return replace(capabilities, output_limits=())
     if "parallel_tool_calls" in body and "parallel_tool_calls" in words:

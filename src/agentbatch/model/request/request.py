@@ -81,6 +81,7 @@ def build_body(
     temperature: float | None = None,
     seed: int | None = None,
     max_output_tokens: int | None = None,
+    reasoning_effort: str | None = None,
     forms: ToolForms = NATIVE_ONLY,
 ) -> dict[str, Any]:
     """The body as a dict. History messages are passed on unchanged except for what the endpoint cannot accept."""
@@ -113,6 +114,8 @@ def build_body(
         body["seed"] = seed
     if max_output_tokens is not None and capabilities.output_limits:
         body[capabilities.output_limits[0]] = max_output_tokens
+    if reasoning_effort is not None and capabilities.reasoning_effort:
+        body["reasoning_effort"] = reasoning_effort
     if capabilities.streams:
         body["stream"] = True
         if capabilities.stream_usage:

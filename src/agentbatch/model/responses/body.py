@@ -4,6 +4,7 @@ Nothing is stored at the provider, and no earlier response is named: the convers
 with another key, or at another endpoint. What the API calls reasoning comes back to it encrypted.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,14 +14,14 @@ from agentbatch.model.responses.items import Item, input_of
 ENCRYPTED = "reasoning.encrypted_content"
 """Of `include`: reasoning that can be sent back."""
 
-SAME = ("model", "temperature", "parallel_tool_calls", "stream", "include")
+SAME = ("model", "temperature", "parallel_tool_calls", "stream", "include", "prompt_cache_key")
 """Fields that have one meaning in both. The others have none here: `seed`, `stop`, `stream_options`."""
 
 LIMITS = ("max_completion_tokens", "max_tokens")
 
 
 def responses_body(chat: Mapping[str, Any]) -> dict[str, Any]:
-    """What asks the same. `include`, which chat's words have not, stays."""
+    """What asks the same. `include` stays, which chat has not."""
     messages = list(chat["messages"])
     body: dict[str, Any] = {name: chat[name] for name in SAME if name in chat}
     body["store"] = False
@@ -31,10 +32,20 @@ def responses_body(chat: Mapping[str, Any]) -> dict[str, Any]:
         body["tools"] = [_tool(tool) for tool in chat["tools"]]
     if "response_format" in chat:
         body["text"] = {"format": _format(chat["response_format"])}
+    if "reasoning_effort" in chat:
+        body["reasoning"] = {"effort": chat["reasoning_effort"]}
     for name in LIMITS:
         if name in chat:
             body["max_output_tokens"] = chat[name]
     return body
+
+
+def cache_key(messages: Sequence[Message]) -> str:
+    """The same for all requests of a conversation, which one machine of the provider's then answers: by its first
+    prompt, which compaction keeps. Tasks at work side by side begin with the same rules: without a key they meet at
+    one machine, and lose each other's caches (developers.openai.com/api/docs/guides/prompt-caching)."""
+    first = next((message for message in messages if message.get("role") == "user"), {})
+    return hashlib.sha256(_text(first.get("content")).encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _items(message: Message) -> Iterator[Item]:

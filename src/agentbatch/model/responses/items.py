@@ -98,6 +98,8 @@ def _kept(items: Sequence[Item]) -> list[Item]:
     seen: set[str] = set()
     for item in items:
         left_out = SAID_OF_CALL if item.get("type") == CALL else ()
+        if item.get("type") == "message":
+            item = {**item, "role": "assistant"}  # whatever a server calls itself
         name = item.get("id")
         if not isinstance(name, str) or name in seen:
             left_out = (*left_out, "id")

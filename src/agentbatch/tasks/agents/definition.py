@@ -21,6 +21,8 @@ class ModelParameters(Part):
 
     temperature: float | None = Field(None, ge=0, le=2)
     max_output_tokens: int | None = Field(None, ge=1)
+    reasoning_effort: str | None = Field(None, pattern=r"^[a-z]{1,20}$")
+    """In the endpoint's own word: low, medium, high, …"""
     context_window: int | None = Field(None, ge=1024)
     """Tokens. None: the price list's figure for the model, else DEFAULT_CONTEXT_WINDOW."""
 

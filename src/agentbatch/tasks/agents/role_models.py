@@ -84,6 +84,7 @@ class RoleModels:
             temperature=_first(temperature, special.temperature, parameters.temperature),
             seed=special.seed,
             max_output_tokens=parameters.max_output_tokens,
+            reasoning_effort=parameters.reasoning_effort,
             api=config.api,
         )
         return RoleModel(client, self.billing(config, planned, client.model))
