@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.runs.control.commands import NO_ENGINE, OVER, Answer, CommandQueue, await_answer, post
+from agentbatch.redaction import Redactor
+from agentbatch.runs.control.commands import NO_ENGINE, OVER, SAID, Answer, CommandQueue, await_answer, post
 from agentbatch.runs.folder import RunFolder, create_run_folder, holder
 from agentbatch.runs.store.database import create_database
 
@@ -61,6 +62,47 @@ def test_what_was_asked_of_an_engine_that_is_gone_is_refused_not_done(database: 
         assert await_answer(database, answered, lambda: True, 5) == Answer(True, "t")
         late = post(database, "stop", {})
     assert await_answer(database, late, lambda: False, 5) == Answer(False, OVER)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stored", "answered"),
+    [
+        ({"token": "t1"}, ["t1"], Answer(True, SAID)),
+        ({"token": "t1"}, [], Answer(False, NO_ENGINE)),
+        ({"token": "t1"}, ["t2"], Answer(False, NO_ENGINE)),
+        ({"token": ""}, [""], Answer(False, NO_ENGINE)),
+        ({}, [""], Answer(False, NO_ENGINE)),
+    ],
+    ids=["stored", "not stored", "another", "no token", "nothing"],
+)
+def test_what_a_kill_left_said_and_unanswered_is_no_refusal(
+    database: Path, arguments: dict[str, str], stored: list[str], answered: Answer
+) -> None:
+    """The event is stored before the answer: whoever was told that it failed would say it again."""
+    command = post(database, "say", arguments)
+    insert(database, "say", b"\xff[")
+    with closing(sqlite3.connect(database)) as connection:
+        for token in stored:
+            body = json.dumps({"token": token})
+            connection.execute("INSERT INTO events (ts, type, body) VALUES (0, 'user_said', ?)", (body,))
+        connection.commit()
+    CommandQueue(database).close()
+    assert await_answer(database, command, lambda: False, 0) == answered
+
+
+def test_keys_do_not_stay_in_what_was_asked_for(database: Path) -> None:
+    key = "sk-0123456789abcdef"
+    before = post(database, "say", {"text": f"use {key}"})
+    with closing(CommandQueue(database, Redactor([key]))) as queue:
+        after = post(database, "say", {"text": f"use {key}, 做"})
+        assert [key in command.arguments for command in queue.new()] == [True]
+        queue.answer(after, Answer(True, "done"))
+    with closing(sqlite3.connect(database)) as connection:
+        rows = dict(connection.execute("SELECT id, arguments FROM commands"))
+    assert [json.loads(rows[one])["text"] for one in (before, after)] == [
+        "use [redacted]",
+        "use [redacted], 做",
+    ]
 
 
 def test_waiting_ends_with_the_engine(database: Path) -> None:

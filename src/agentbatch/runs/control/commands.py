@@ -4,6 +4,7 @@ The sender posts a row and waits for its `answer`; the engine looks for new rows
 stands in a row was written by another process, and is checked before it is carried out.
 """
 
+import contextlib
 import json
 import sqlite3
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.store.database import open_database
 
@@ -39,6 +41,14 @@ NO_ENGINE = (
     "No engine was running: it had ended before, or was still starting. If the run is under way, try again."
 )
 OVER = "The run ended before this could be done."
+SAID = "It was said; the engine ended before it could answer."
+
+_SAID = """
+UPDATE commands SET answer = ? WHERE answer IS NULL AND name = 'say' AND json_valid(arguments) AND EXISTS (
+  SELECT 1 FROM events WHERE type = 'user_said' AND json_extract(events.body, '$.token') != ''
+  AND json_extract(events.body, '$.token') = json_extract(commands.arguments, '$.token'))
+"""
+"""What a user said is an event before it is answered: a kill may come between the two."""
 
 
 class Command(NamedTuple):
@@ -70,7 +80,15 @@ def send_command(folder: RunFolder, name: str, arguments: Mapping[str, object]) 
             f"The engine ({engine}) has not answered within {ANSWER_WITHIN:.0f} s. "
             f"It may still do it: see `agentbatch status {folder.run_id}`.",
         )
-    return Answer(False, OVER)
+    with closing(_connect(folder.database, BUSY)) as connection:
+        _answer_said(connection)
+    return await_answer(folder.database, number, lambda: False, 0) or Answer(False, OVER)
+
+
+def _answer_said(connection: sqlite3.Connection) -> None:
+    """Answer what was said and not answered: its engine is gone."""
+    with contextlib.suppress(sqlite3.OperationalError):  # busy, or the disk is full
+        connection.execute(_SAID, (json.dumps(Answer(True, SAID)._asdict()),))
 
 
 def post(database: Path, name: str, arguments: Mapping[str, Any]) -> int:
@@ -117,11 +135,17 @@ def _read_answer(connection: sqlite3.Connection, command_id: int) -> Answer | No
         return Answer(False, "The answer in the run's database cannot be understood.")
 
 
+_ANSWER = "UPDATE commands SET answer = ?, arguments = redacted(CAST(arguments AS BLOB))"
+
+
 class CommandQueue:
     """The engine's end of the table. Commands from before are answered with a refusal, not carried out late."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, redact: Redactor | None = None) -> None:
+        """`redact`: for the arguments, which stay in the table with their answer."""
         self._connection = _connect(database, ENGINE_BUSY)
+        mask = (redact or Redactor(())).mask_bytes
+        self._connection.create_function("redacted", 1, lambda written: _lenient(mask(written)))
         self._last = 0
         self._unsent: list[tuple[str, int]] = []
         self._refuse_open(NO_ENGINE)
@@ -151,16 +175,17 @@ class CommandQueue:
     def _send(self) -> None:
         while self._unsent:
             try:
-                self._connection.execute("UPDATE commands SET answer = ? WHERE id = ?", self._unsent[0])
+                self._connection.execute(f"{_ANSWER} WHERE id = ?", self._unsent[0])
             except sqlite3.OperationalError:
                 return  # busy, or the disk is full
             del self._unsent[0]
 
     def _refuse_open(self, text: str) -> None:
+        _answer_said(self._connection)
         try:
             (self._last,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM commands").fetchone()
             self._connection.execute(
-                "UPDATE commands SET answer = ? WHERE answer IS NULL AND id <= ?",
+                f"{_ANSWER} WHERE answer IS NULL AND id <= ?",
                 (json.dumps(Answer(False, text)._asdict()), self._last),
             )
         except sqlite3.OperationalError:

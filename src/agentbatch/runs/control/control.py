@@ -137,8 +137,10 @@ class Control:
         """Carry out what has come up since the last look. Raises sqlite3.Error."""
         for command in self._queue.new():
             answer = carry_out(command, self._engine)
-            with contextlib.suppress(OSError):  # the run ends by itself; what was done is still answered
+            try:
                 self._flush()
+            except OSError as error:  # the run ends by itself; what is not stored has not happened
+                answer = Answer(False, str(error))
             self._queue.answer(command.id, answer)
 
 
@@ -167,7 +169,7 @@ def _parsed(command: Command) -> _Request:
 @asynccontextmanager
 async def serve_commands(store: Store, engine: Controllable) -> AsyncIterator[None]:
     """`stop`, `pause` and the like are carried out on `engine` for as long as this lasts."""
-    with closing(CommandQueue(store.folder.database)) as queue:
+    with closing(CommandQueue(store.folder.database, store.redact)) as queue:
         control = asyncio.ensure_future(Control(queue, engine, store.flush).run())
 
         def ended(control: "asyncio.Future[None]") -> None:
