@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.api import run_batch
-from agentbatch.cluster.connection import Connection
-from agentbatch.cluster.terms import Walls
+from agentbatch.cluster.connection.connection import Connection
+from agentbatch.cluster.exchange.terms import Walls
 from agentbatch.cluster.workspaces import ClusterTerms, ClusterWorkspaces
 from agentbatch.config import load_settings
 from agentbatch.redaction import Redactor

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from agentbatch.cli.setup.cluster_checks import LEAST_FREE, node_check
-from agentbatch.cluster.connection import Connection
-from agentbatch.cluster.terms import NodeReport
-from agentbatch.cluster.wire import unpack
+from agentbatch.cluster.connection.connection import Connection
+from agentbatch.cluster.exchange.terms import NodeReport
+from agentbatch.cluster.exchange.wire import unpack
 from tests.support.ray_cluster import MACHINES, RayCluster, environment
 
 GOOD = NodeReport(

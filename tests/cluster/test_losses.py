@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.cluster import waiting
+from agentbatch.cluster.stations import waiting
 from agentbatch.rehearsal.script import Say, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.events import Event

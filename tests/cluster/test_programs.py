@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.cluster.connection import Connection
-from agentbatch.cluster.terms import Walls
-from agentbatch.cluster.tunnel import CLOSED, Gate, Way, at_port
+from agentbatch.cluster.connection.connection import Connection
+from agentbatch.cluster.exchange.terms import Walls
+from agentbatch.cluster.exchange.tunnel import CLOSED, Gate, Way, at_port
 from agentbatch.cluster.workspaces import ClusterTerms, ClusterWorkspaces
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor

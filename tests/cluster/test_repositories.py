@@ -8,16 +8,16 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from agentbatch.cluster.hands import BUNDLE, MAIN, SIDE, Hands
-from agentbatch.cluster.home import MovedHome
-from agentbatch.cluster.repositories import Repositories
-from agentbatch.cluster.terms import Posting, Walls
+from agentbatch.cluster.exchange.terms import BUNDLE, MAIN, SIDE, Posting, Walls
+from agentbatch.cluster.exchange.wire import pack, read_error, unpack
+from agentbatch.cluster.node.hands import Hands
+from agentbatch.cluster.remote.repositories import Repositories
+from agentbatch.cluster.stations.home import MovedHome
 from agentbatch.cluster.travel.wire import RemoteSide
-from agentbatch.cluster.wire import pack, read_error, unpack
 from agentbatch.workspace.isolation.making import make_worktree
 from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.workspace import Order
@@ -41,7 +41,9 @@ def asking(hands: Hands) -> Callable[..., Awaitable[Any]]:
 
 
 @pytest.mark.parametrize("sandbox", ["none", pytest.param("auto", marks=pytest.mark.slow)])
-async def test_git_works_on_a_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: str) -> None:
+async def test_git_works_on_a_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Literal["auto", "none"]
+) -> None:
     (tmp_path / "node").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "node"))
     user = make_repository(tmp_path / "user", {"a": "1\n", "sub/b": "1\n", "sub/.env": "1\n"})

@@ -2,8 +2,15 @@
 
 import pytest
 
-from agentbatch.cluster.seen import NOTHING, Difference, as_kept, difference, with_difference, without
-from agentbatch.cluster.wire import pack, unpack
+from agentbatch.cluster.exchange.seen import (
+    NOTHING,
+    Difference,
+    as_kept,
+    difference,
+    with_difference,
+    without,
+)
+from agentbatch.cluster.exchange.wire import pack, unpack
 from agentbatch.workspace.workspace import SIGNATURE, FileEntry, Snapshot
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.cluster.connection import Connection, refusal
+from agentbatch.cluster.connection.connection import Connection, refusal
 from agentbatch.errors import UserError
 from tests.cluster.conftest import ray_cluster
 from tests.cluster.work import bash, on, script, write

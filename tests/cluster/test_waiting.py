@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from agentbatch.cluster import waiting
-from agentbatch.cluster.losses import HeadLost
-from agentbatch.cluster.terms import Lease
-from agentbatch.cluster.waiting import Look, until_placed
+from agentbatch.cluster.exchange.losses import HeadLost
+from agentbatch.cluster.exchange.terms import Lease
+from agentbatch.cluster.stations import waiting
+from agentbatch.cluster.stations.waiting import Look, until_placed
 from agentbatch.workspace.workspace import NoPlace
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.cluster.wire import Unreadable, pack, pack_error, read_error, unpack
+from agentbatch.cluster.exchange.wire import Unreadable, pack, pack_error, read_error, unpack
 from agentbatch.errors import UserError
 from agentbatch.workspace.workspace import CommandResult, ToolResult
 
@@ -28,8 +28,8 @@ class Runs:
         pickle.dumps(pickle.Unpickler),
         b"cagentbatch.workspace.workspace\nhashlib\n.",
         b"cagentbatch.workspace.workspace\nWorkspace\n.",
-        b"cagentbatch.cluster.seen\nSeen\n.",
-        b"cagentbatch.cluster.seen\ndifference\n.",
+        b"cagentbatch.cluster.exchange.seen\nSeen\n.",
+        b"cagentbatch.cluster.exchange.seen\ndifference\n.",
         b"cos\nsystem\n.",
         b"]" * 100_000,
     ],

@@ -3,11 +3,11 @@
 import pytest
 
 from agentbatch.cluster.before import this_machine, unserved
-from agentbatch.cluster.connection import check_address
-from agentbatch.cluster.fitting import can_grow, unfit
-from agentbatch.cluster.losses import in_words
-from agentbatch.cluster.station import options_of
-from agentbatch.cluster.terms import Lease
+from agentbatch.cluster.connection.connection import check_address
+from agentbatch.cluster.connection.fitting import can_grow, unfit
+from agentbatch.cluster.exchange.losses import in_words
+from agentbatch.cluster.exchange.terms import Lease
+from agentbatch.cluster.stations.station import options_of
 from agentbatch.errors import UserError
 
 

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from agentbatch.cluster.home import AwayMark, MovedHome
-from agentbatch.cluster.losses import Lost
-from agentbatch.cluster.seen import Difference
+from agentbatch.cluster.exchange.losses import Lost
+from agentbatch.cluster.exchange.seen import Difference
+from agentbatch.cluster.exchange.terms import Arrival, Lease, Posting, Walls
+from agentbatch.cluster.exchange.wire import Unreadable, pack, unpack
+from agentbatch.cluster.remote.workspace import ClusterWorkspace
 from agentbatch.cluster.shapes import checked, fits
-from agentbatch.cluster.station import Station
-from agentbatch.cluster.terms import Arrival, Lease, Posting, Walls
+from agentbatch.cluster.stations.home import AwayMark, MovedHome
+from agentbatch.cluster.stations.station import Station
+from agentbatch.cluster.stations.waiting import Look
 from agentbatch.cluster.travel.local_side import LocalSide
 from agentbatch.cluster.travel.manifest import MAX_BYTES, UNSENT, Entry
 from agentbatch.cluster.travel.plan import plan
 from agentbatch.cluster.travel.wire import ServedSide
-from agentbatch.cluster.waiting import Look
-from agentbatch.cluster.wire import Unreadable, pack, unpack
-from agentbatch.cluster.workspace import ClusterWorkspace
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.workspace import (

@@ -5,10 +5,10 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from agentbatch.cluster.connection import MISSING, Connection, check_address, has_ray
-from agentbatch.cluster.fitting import unfit
-from agentbatch.cluster.losses import Lost
-from agentbatch.cluster.terms import Lease
+from agentbatch.cluster.connection.connection import MISSING, Connection, check_address, has_ray
+from agentbatch.cluster.connection.fitting import unfit
+from agentbatch.cluster.exchange.losses import Lost
+from agentbatch.cluster.exchange.terms import Lease
 from agentbatch.errors import UserError
 from agentbatch.text import list_names
 

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from agentbatch.cancellation import to_the_end
-from agentbatch.cluster.connection import Connection
-from agentbatch.cluster.home import AwayMark, Home, MovedHome, SharedHome
-from agentbatch.cluster.losses import Lost
-from agentbatch.cluster.repositories import Repositories
-from agentbatch.cluster.station import Station
-from agentbatch.cluster.terms import Posting, Walls, lease_of
-from agentbatch.cluster.waiting import Look
-from agentbatch.cluster.workspace import ClusterWorkspace
+from agentbatch.cluster.connection.connection import Connection
+from agentbatch.cluster.exchange.losses import Lost
+from agentbatch.cluster.exchange.terms import Posting, Walls, lease_of
+from agentbatch.cluster.remote.repositories import Repositories
+from agentbatch.cluster.remote.workspace import ClusterWorkspace
+from agentbatch.cluster.stations.home import AwayMark, Home, MovedHome, SharedHome
+from agentbatch.cluster.stations.station import Station
+from agentbatch.cluster.stations.waiting import Look
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.files.env_files import env_files_in

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agentbatch.config import BUILTIN
-from agentbatch.runs.state.bills import Bill, Drafted, HandedOver, merge_drafted, merge_handed_over
+from agentbatch.runs.state.bills import Bill, Drafted, HandedOver, merge_parts
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.usage import Usage, sum_or_none, sum_usage
 
@@ -38,10 +38,10 @@ def tiering(tasks: Iterable[TaskState]) -> Tiering | None:
             taken_over += 1
         elif task.status == "completed":
             spared.append(own)
-    whole = merge_drafted(drafts)
+    whole = merge_parts(drafts)
     if whole is None:
         return None
-    return Tiering(count, len(spared), taken_over, whole, merge_drafted(one for own in spared for one in own))
+    return Tiering(count, len(spared), taken_over, whole, merge_parts(one for own in spared for one in own))
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def handover(tasks: Iterable[TaskState]) -> Handover | None:
             finishing.append(theirs)
         elif task.status == "completed":
             spared.append(own)
-    whole = merge_handed_over(drafts)
+    whole = merge_parts(drafts)
     if whole is None:
         return None
     return Handover(

@@ -4,10 +4,10 @@ import time
 from collections.abc import AsyncIterator, Mapping
 
 from agentbatch.cli.setup.check import Check
-from agentbatch.cluster.connection import Connection
-from agentbatch.cluster.losses import Lost
-from agentbatch.cluster.terms import NodeReport
-from agentbatch.cluster.wire import Unreadable, unpack
+from agentbatch.cluster.connection.connection import Connection
+from agentbatch.cluster.exchange.losses import Lost
+from agentbatch.cluster.exchange.terms import NodeReport
+from agentbatch.cluster.exchange.wire import Unreadable, unpack
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
 from agentbatch.text import clip, list_names

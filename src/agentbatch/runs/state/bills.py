@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -43,6 +43,9 @@ class HandedOver(BaseModel):
     usage: Usage = Usage()
     cost: float | None = 0.0
     """US dollars; None as soon as one call's price is unknown."""
+
+
+Part = TypeVar("Part", Drafted, HandedOver)
 
 
 class Bill(BaseModel):
@@ -138,31 +141,25 @@ def _merged(bills: Sequence[Bill]) -> Bill:
         cost=costs.total,
         cost_input=costs.input,
         cost_output=costs.output,
-        drafted=merge_drafted(bill.drafted for bill in bills if bill.drafted is not None),
-        handed_over=merge_handed_over(bill.handed_over for bill in bills if bill.handed_over is not None),
+        drafted=merge_parts(bill.drafted for bill in bills if bill.drafted is not None),
+        handed_over=merge_parts(bill.handed_over for bill in bills if bill.handed_over is not None),
     )
 
 
-def merge_drafted(parts: Iterable[Drafted]) -> Drafted | None:
-    """All of them together; None: there are none."""
+def merge_parts(parts: Iterable[Part]) -> Part | None:
+    """All of them together, field by field; None: there are none."""
     every = list(parts)
     if len(every) < 2:
         return every[0] if every else None
-    return Drafted(
-        models=tuple(sorted({model for part in every for model in part.models})),
-        usage=sum_usage(part.usage for part in every),
-        cost=sum_or_none(part.cost for part in every),
-        stronger_cost=sum_or_none(part.stronger_cost for part in every),
-    )
+    kind = type(every[0])
+    return kind(**{name: _together([getattr(part, name) for part in every]) for name in kind.model_fields})
 
 
-def merge_handed_over(parts: Iterable[HandedOver]) -> HandedOver | None:
-    """All of them together; None: there are none."""
-    every = list(parts)
-    if len(every) < 2:
-        return every[0] if every else None
-    return HandedOver(
-        coders=tuple(sorted({coder for part in every for coder in part.coders})),
-        usage=sum_usage(part.usage for part in every),
-        cost=sum_or_none(part.cost for part in every),
-    )
+def _together(values: Sequence[Any]) -> Any:
+    """Names once each, and sums; None: one of what is summed is unknown."""
+    match values[0]:
+        case tuple():
+            return tuple(sorted({name for names in values for name in names}))
+        case Usage():
+            return sum_usage(values)
+    return sum_or_none(values)

@@ -152,14 +152,18 @@ def cluster_workspaces(
     prepared: PreparedRun, store: Store, address: str, around: Sequence[str] = ()
 ) -> "ClusterWorkspaces":
     """Those on the machines of a cluster. `around`: as Connection takes it."""
-    from agentbatch.cluster.connection import Connection
-    from agentbatch.cluster.terms import Walls
+    from agentbatch.cluster.connection.connection import Connection
+    from agentbatch.cluster.exchange.terms import Walls
     from agentbatch.cluster.workspaces import ClusterTerms, ClusterWorkspaces
 
     here, settings = local_workspaces(prepared, store), prepared.settings
     rules, shared = here.rules, settings.cluster_shared
     walls = Walls(
-        "none" if settings.sandbox == "none" else rules.choice.name if rules.choice.binary else "auto",
+        "none"
+        if settings.sandbox == "none"
+        else "bubblewrap"
+        if rules.choice.name == "bubblewrap"
+        else "auto",
         rules.network,
         tuple(map(str, rules.hidden_dirs)) if shared else (),
         tuple(map(str, rules.hidden_files)) if shared else (),

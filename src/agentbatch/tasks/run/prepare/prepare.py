@@ -193,7 +193,7 @@ def _check_cluster(plan: Plan, settings: Settings) -> None:
 def _unserved(prepared: PreparedRun, address: str) -> str:
     """What of the tasks no machine of the cluster could take now, a sentence. Raises UserError where none will come."""
     from agentbatch.cluster.before import check_cluster
-    from agentbatch.cluster.terms import lease_of
+    from agentbatch.cluster.exchange.terms import lease_of
 
     settings, resume, over = prepared.settings, prepared.resumed, frozenset[str]()
     if resume is not None and not settings.retry_failed:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from agentbatch.cluster.connection import Connection
-from agentbatch.cluster.fitting import in_short, unfit
-from agentbatch.cluster.losses import Lost
-from agentbatch.cluster.terms import Lease
+from agentbatch.cluster.connection.connection import Connection
+from agentbatch.cluster.connection.fitting import in_short, unfit
+from agentbatch.cluster.exchange.losses import Lost
+from agentbatch.cluster.exchange.terms import Lease
 from agentbatch.errors import UserError
 from agentbatch.workspace.workspace import NoPlace
 

@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from agentbatch.cluster.far import Far
-from agentbatch.cluster.fork import ClusterFork
-from agentbatch.cluster.hands import MAIN
-from agentbatch.cluster.home import AwayMark, Home
-from agentbatch.cluster.losses import HeadLost, Lost
-from agentbatch.cluster.process import ClusterProcess
+from agentbatch.cluster.exchange.losses import HeadLost, Lost
+from agentbatch.cluster.exchange.terms import MAIN
+from agentbatch.cluster.remote.far import Far
+from agentbatch.cluster.remote.fork import ClusterFork
+from agentbatch.cluster.remote.process import ClusterProcess
 from agentbatch.cluster.shapes import checked
-from agentbatch.cluster.station import Station
+from agentbatch.cluster.stations.home import AwayMark, Home
+from agentbatch.cluster.stations.station import Station
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.text import counted

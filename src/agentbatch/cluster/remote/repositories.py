@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from agentbatch.cluster.terms import Checkout
+from agentbatch.cluster.exchange.terms import Checkout
 from agentbatch.cluster.travel.local_side import LocalSide
 from agentbatch.cluster.travel.repository import write_bundle
 from agentbatch.cluster.travel.side import Side, bring

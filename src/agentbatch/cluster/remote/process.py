@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from agentbatch.cluster.hands import MAIN
-from agentbatch.cluster.losses import Lost
+from agentbatch.cluster.exchange.losses import Lost
+from agentbatch.cluster.exchange.terms import MAIN
+from agentbatch.cluster.exchange.tunnel import Way
 from agentbatch.cluster.shapes import checked
-from agentbatch.cluster.station import Station
-from agentbatch.cluster.tunnel import Way
+from agentbatch.cluster.stations.station import Station
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.workspace import Program

@@ -11,17 +11,16 @@ from itertools import count
 from typing import Any
 
 from agentbatch.cancellation import to_the_end
-from agentbatch.cluster.connection import Connection
-from agentbatch.cluster.fitting import asked_of_ray
-from agentbatch.cluster.hands import BUNDLE, SIDE
-from agentbatch.cluster.home import Home
-from agentbatch.cluster.losses import HeadLost, Lost
+from agentbatch.cluster.connection.connection import Connection
+from agentbatch.cluster.connection.fitting import asked_of_ray
+from agentbatch.cluster.exchange.losses import HeadLost, Lost
+from agentbatch.cluster.exchange.terms import BUNDLE, SIDE, Arrival, Lease, Posting
+from agentbatch.cluster.exchange.wire import Unreadable, pack, read_error, unpack
 from agentbatch.cluster.shapes import STRANGE, checked
-from agentbatch.cluster.terms import Arrival, Lease, Posting
+from agentbatch.cluster.stations.home import Home
+from agentbatch.cluster.stations.waiting import Look, until_placed
 from agentbatch.cluster.travel.side import Side
 from agentbatch.cluster.travel.wire import RemoteSide
-from agentbatch.cluster.waiting import Look, until_placed
-from agentbatch.cluster.wire import Unreadable, pack, read_error, unpack
 from agentbatch.errors import UserError
 from agentbatch.workspace.workspace import WorkspaceInfo
 

@@ -2,7 +2,7 @@
 none of Ray's threads, handlers and ends. (Ray ends a program that has lost the head for a minute: ray-project/ray
 #45570; `ray.init` takes over SIGTERM.) It carries bytes between the engine and the actors, and reads none of them.
 
-    python -m agentbatch.cluster.driver HANDLE ADDRESS NAMESPACE
+    python -m agentbatch.cluster.connection.driver HANDLE ADDRESS NAMESPACE
 
 HANDLE: a socket to the engine, which ends this process by closing it. ADDRESS: as Ray takes it; empty: a Ray of its
 own on this machine.
@@ -30,12 +30,12 @@ from ray.util import list_named_actors
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import agentbatch
-from agentbatch.cluster.fitting import can_grow
-from agentbatch.cluster.frames import MAX_FRAME, read_frame, write_frame
-from agentbatch.cluster.hands import Hands
-from agentbatch.cluster.losses import UNINSTALLED, in_words
-from agentbatch.cluster.node_report import clear_node, look_at_node
-from agentbatch.cluster.wire import pack, unpack
+from agentbatch.cluster.connection.fitting import can_grow
+from agentbatch.cluster.connection.frames import MAX_FRAME, read_frame, write_frame
+from agentbatch.cluster.exchange.losses import UNINSTALLED, in_words
+from agentbatch.cluster.exchange.wire import pack, unpack
+from agentbatch.cluster.node.hands import Hands
+from agentbatch.cluster.node.report import clear_node, look_at_node
 
 PING = 5.0
 """Seconds between two signs of life to every actor."""

@@ -11,14 +11,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from agentbatch.cluster.node_folder import NodeFolder, node_address, remove_if_last
-from agentbatch.cluster.seen import Seen
-from agentbatch.cluster.terms import Arrival, Checkout, Posting
+from agentbatch.cluster.exchange.seen import Seen
+from agentbatch.cluster.exchange.terms import BUNDLE, MAIN, SIDE, Arrival, Checkout, Posting
+from agentbatch.cluster.exchange.tunnel import Gate, at_port
+from agentbatch.cluster.exchange.wire import pack, pack_error, unpack
+from agentbatch.cluster.node.folder import NodeFolder, node_address, remove_if_last
 from agentbatch.cluster.travel.local_side import LocalSide
 from agentbatch.cluster.travel.repository import read_bundle
 from agentbatch.cluster.travel.wire import ServedSide
-from agentbatch.cluster.tunnel import Gate, at_port
-from agentbatch.cluster.wire import pack, pack_error, unpack
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.files.env_files import env_files_in
@@ -31,10 +31,6 @@ from agentbatch.workspace.workspace import Order, Program, WorkspaceInfo
 
 SILENCE = 30.0
 """Seconds without a word from the engine after which its hands end themselves and what they have running."""
-
-BUNDLE, SIDE, MAIN = -1, 0, 1
-"""Numbers of what a worktree is made of, of the directory as it travels, and of the task's workspace; forks and
-programs have higher ones."""
 
 
 class ServedBundle(ServedSide):
@@ -192,11 +188,9 @@ class Hands:
         return workspace
 
     def _rules(self) -> SandboxRules:
-        walls = self._posting.walls
-        environ = os.environ
-        asked = walls.sandbox if walls.sandbox in ("bubblewrap", "none") else "auto"
+        walls, environ = self._posting.walls, os.environ
         return SandboxRules.of_run(
-            choose_sandbox(asked, environ.get("PATH")),  # type: ignore[arg-type]
+            choose_sandbox(walls.sandbox, environ.get("PATH")),
             network=walls.network,
             home=Path(environ.get("HOME") or Path.home()),
             directories=map(Path, walls.hidden_dirs),

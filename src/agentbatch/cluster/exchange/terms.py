@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from agentbatch.workspace.workspace import Limits, Order
+
+BUNDLE, SIDE, MAIN = -1, 0, 1
+"""Numbers of what a worktree is made of, of the directory as it travels, and of the task's workspace; forks and
+programs have higher ones."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ def lease_of(limits: Limits, cpus: float, resources: Mapping[str, float]) -> Lea
 class Walls:
     """What keeps a task's commands inside, on a node as at home."""
 
-    sandbox: str
+    sandbox: Literal["bubblewrap", "none", "auto"]
     """`bubblewrap`: there is to be one; `none`: none was asked for; `auto`: one that works, if there is one."""
     network: bool
     hidden_dirs: tuple[str, ...] = ()

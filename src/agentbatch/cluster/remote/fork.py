@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
-from agentbatch.cluster.far import Far
-from agentbatch.cluster.hands import MAIN
-from agentbatch.cluster.losses import Lost
-from agentbatch.cluster.process import ClusterProcess
+from agentbatch.cluster.exchange.losses import Lost
+from agentbatch.cluster.exchange.terms import MAIN
+from agentbatch.cluster.remote.far import Far
+from agentbatch.cluster.remote.process import ClusterProcess
 from agentbatch.cluster.shapes import checked
-from agentbatch.cluster.station import Station
+from agentbatch.cluster.stations.station import Station
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.workspace import (
     Checkpoint,

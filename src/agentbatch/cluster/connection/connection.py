@@ -13,9 +13,9 @@ from contextlib import suppress
 from itertools import count
 from typing import Any
 
-from agentbatch.cluster.frames import read_frame, write_frame
-from agentbatch.cluster.losses import CLASS, UNINSTALLED, HeadLost, Lost
-from agentbatch.cluster.wire import Unreadable, pack, unpack
+from agentbatch.cluster.connection.frames import read_frame, write_frame
+from agentbatch.cluster.exchange.losses import CLASS, UNINSTALLED, HeadLost, Lost
+from agentbatch.cluster.exchange.wire import Unreadable, pack, unpack
 from agentbatch.errors import UserError
 from agentbatch.text import clip
 
@@ -152,7 +152,7 @@ class Connection:
         return reader
 
     def _begin_driver(self, handle: int) -> "subprocess.Popen[bytes]":
-        module = "agentbatch.cluster.driver"
+        module = "agentbatch.cluster.connection.driver"
         return subprocess.Popen(
             [*self._around, sys.executable, "-P", "-m", module, str(handle), self.address, NAMESPACE],
             env=self._variables(),

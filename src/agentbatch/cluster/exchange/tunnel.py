@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from agentbatch.cluster.losses import Lost
+from agentbatch.cluster.exchange.losses import Lost
 from agentbatch.cluster.shapes import checked
 from agentbatch.errors import UserError
 from agentbatch.workspace.workspace import Program

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from agentbatch.cluster.seen import Difference, Known, without
+from agentbatch.cluster.exchange.seen import Difference, Known, without
 from agentbatch.cluster.shapes import checked
-from agentbatch.cluster.station import Station
+from agentbatch.cluster.stations.station import Station
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.workspace import CommandResult, FileEntry, Snapshot, ToolResult, WorkspaceInfo
 

@@ -7,9 +7,9 @@ import socket
 import time
 from importlib.metadata import PackageNotFoundError, version
 
-from agentbatch.cluster.node_folder import base_folder, node_address, remove_run
-from agentbatch.cluster.terms import NodeReport
-from agentbatch.cluster.wire import pack
+from agentbatch.cluster.exchange.terms import NodeReport
+from agentbatch.cluster.exchange.wire import pack
+from agentbatch.cluster.node.folder import base_folder, node_address, remove_run
 from agentbatch.errors import UserError
 from agentbatch.workspace.preparation import choose_sandbox
 

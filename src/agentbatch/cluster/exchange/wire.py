@@ -7,8 +7,8 @@ import pickle
 from collections.abc import Mapping
 from typing import Any
 
-from agentbatch.cluster import seen, terms
-from agentbatch.cluster.opcodes import is_plain
+from agentbatch.cluster.exchange import seen, terms
+from agentbatch.cluster.exchange.opcodes import is_plain
 from agentbatch.cluster.travel import manifest
 from agentbatch.errors import UserError
 from agentbatch.workspace import workspace

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from agentbatch.cluster.terms import Lease
+from agentbatch.cluster.exchange.terms import Lease
 
 GRAPHICS = ("gpu", "GPU")
 """What Ray has a name of its own for."""
