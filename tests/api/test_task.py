@@ -1,16 +1,12 @@
 """Tasks as Python writes them are those of a task file, with the same sentences about what is wrong."""
 
-import ast
-import inspect
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentbatch import Task, UserError
-from agentbatch.api import task as module
 from agentbatch.api.task import entries
-from agentbatch.tasks.spec import task as spec
 from agentbatch.tasks.spec.task_file import check_tasks
 
 FULL: dict[str, Any] = {
@@ -33,13 +29,6 @@ def test_a_task_is_the_same_behind_its_entry(tmp_path: Path) -> None:
     known, _ = check_tasks(entries([task, other]), tmp_path)
     assert known.model_dump() == task.model_dump()
     assert (task.dir, task.verify, task.memory) == ("work/a", ("true",), 512 * 1024**2)
-
-
-def test_what_a_type_checker_knows_is_what_there_is() -> None:
-    (kind,) = (node for node in ast.parse(inspect.getsource(module)).body if isinstance(node, ast.ClassDef))
-    (block,) = (node for node in kind.body if isinstance(node, ast.If))
-    (init,) = (node for node in block.body if isinstance(node, ast.FunctionDef))
-    assert {argument.arg for argument in init.args.kwonlyargs} == set(spec.Task.model_fields)
 
 
 @pytest.mark.parametrize(

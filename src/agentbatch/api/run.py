@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +26,7 @@ from agentbatch.runs.store.database import load_events, reading
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.run_batch import RunOutcome, run_batch
+from agentbatch.text import clip
 
 EVENTS_AT_ONCE = 200
 """Read from the run's database in one go, in a thread: some 8 ms."""
@@ -48,6 +50,16 @@ class Run:
     def alive(self) -> bool:
         """An engine works on it."""
         return bool(holder(self._folder))
+
+    def __repr__(self) -> str:
+        return f"<Run {clip(self.id, 60)} in {clip(str(self.folder.parent), 200)}>"
+
+    def _repr_html_(self) -> str:
+        """How it stands when it is shown."""
+        try:
+            return self.progress()._repr_html_()
+        except UserError as error:
+            return f"<p>{escape(clip(str(error), 500))}</p>"
 
     def progress(self) -> Progress:
         """How it stands now. Raises UserError where its files cannot be read."""
