@@ -23,7 +23,7 @@ VARIABLES: Mapping[str, Collection[str]] = {
     "safety.md": (),
     "evidence.md": (
         "nonce", "iteration", "max_iterations", "task", "said", "missing_before", "tree", "diff", "commands",
-        "verify", "runs", "tampering", "turn_end", "claim", "doubtful", "brief", "project",
+        "verify", "runs", "tampering", "turn_end", "claim", "doubtful", "brief", "project", "language",
     ),
     "checks.md": ("checks", "brief", "words"),
     "own_checks_writer.md": (),

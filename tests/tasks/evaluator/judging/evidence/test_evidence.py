@@ -182,3 +182,26 @@ def test_a_small_judge_gets_no_list_of_files_that_the_changes_show(tmp_path: Pat
     (root / "b.py").write_text("y\n" * 3000)
     after = take_snapshot(root)
     assert "b.py" in listed(Snapshot({}), weak_model=True), "long changes may be cut"
+
+
+@pytest.mark.parametrize("brief", [False, True])
+@pytest.mark.parametrize(
+    ("task", "named"),
+    [
+        ("写一个脚本,输出前十个素数。", "Chinese"),
+        ("素数を表示するスクリプト。", "Japanese"),
+        ("Write primes.py.", ""),
+    ],
+)
+def test_the_judge_is_told_the_language_of_the_task(
+    tmp_path: Path, task: str, named: str, brief: bool
+) -> None:
+    evidence = Evidence(1, 10, task, EMPTY, EMPTY, turn_end="It ended.")
+    given = evidence.variables(evidence.fit(30_000).texts)
+    last_line = (
+        Prompts(tmp_path, ["coder.md"], ["evaluator.md"])
+        .render("evidence.md", brief=brief, **given)
+        .splitlines()[-1]
+    )
+    assert named in last_line
+    assert ("The task is in" in last_line) == bool(named)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from agentbatch.model.tokens import estimate
 from agentbatch.runs.check_words import check_name, check_prefix
+from agentbatch.tasks.agents.language import language_of
 from agentbatch.tasks.agents.messages import fence
 from agentbatch.tasks.agents.project import Given, fitting
 from agentbatch.tasks.agents.shorten import cut, shares, shortened
@@ -192,6 +193,7 @@ class Evidence:
             "tampering": texts["tampering"].splitlines(),
             "turn_end": self.turn_end,
             "doubtful": list(doubtful),
+            "language": language_of(self.task),
         }
 
     def _tree(self) -> str:

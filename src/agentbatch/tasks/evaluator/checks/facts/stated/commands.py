@@ -12,7 +12,7 @@ MAX_LINES = 20
 
 _PRINTS = re.compile(
     r"`(?P<command>[^`\n]{3,300})`\s*(?P<should>(?:should|must|shall|has to)\s+|应该?|必须)?(?:will\s+|then\s+)?"
-    r"(?:prints?|outputs?|displays?|shows?|输出|打印|显示|は)"
+    r"(?:prints?|outputs?|displays?|shows?|[会将會將]?(?:输出|打印|显示|輸出|列印|印出|顯示)|の出力は|(?P<run>を実行すると|は))"
     r"(?:\s+(?:exactly|just|the (?:line|text|number|word|result|string)))?(?:[ \t]*[:：])?(?:\s*(?:"
     r"`(?P<code>[^`\n]{1,300})`|\"(?P<quoted>[^\"\n]{1,300})\"|“(?P<curly>[^”\n]{1,300})”|「(?P<kagi>[^」\n]{1,300})」"
     r"|```\w*\n(?P<block>(?:(?!```)[^\n]{0,300}\n){1,20})\s*```)"
@@ -21,6 +21,8 @@ _PRINTS = re.compile(
 )
 _SHOWN = ("code", "quoted", "curly", "kagi", "block", "number", "indented")
 _AFTER = re.compile(r"\s*(?:or|if|when|unless|for|followed|plus|per|in|somewhere)\b|\s*或")
+_SHOWN_BY_RUN = re.compile(r"\s*[とをが](?:表示|出力|印字)(?!(?:し|され)(?:な|ません|ては))")
+"""What `は` and `を実行すると` are said of may be a file that is made, too."""
 _EXITS = re.compile(
     r"(?:\s*,)?(?:\s*(?:and|then)){0,2}(?:\s+it)?\s+(?:exits?|ends?)\s+(?:with\s+)?(?:(?:exit\s+)?(?:code|status)\s+)?"
     r"`?(\d{1,3})\b"
@@ -47,6 +49,8 @@ def stated_commands(text: str) -> Iterator[StatedCommand]:
     for found in _PRINTS.finditer(text):
         shown = next(found[name] for name in _SHOWN if found[name])
         lines = tuple(line.rstrip() for line in shown.rstrip().split("\n"))
+        if found["run"] and not _SHOWN_BY_RUN.match(text, found.end()):
+            continue
         if _LEFT_OUT.search(shown) or _AFTER.match(text, found.end()) or parts(found["command"]) is None:
             continue
         if context(text, found.start(), found.end()).states(demanded=bool(found["should"])):

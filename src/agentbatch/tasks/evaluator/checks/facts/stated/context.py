@@ -28,7 +28,7 @@ _DENIED = re.compile(
 _DENIED_AFTER = re.compile(
     r"\b(?:instead|rather than|but|wrong|incorrect|bug|expected|supposed|not what|should|must|ought|or so|if"
     r"|unless|when|only|on some|depending|depends|for example|sometimes|usually|often)\b"
-    r"|应|而不是|但|如果|当|ではなく|べき",
+    r"|应|而不是|但|如果|当|ではな|べき",
     re.IGNORECASE,
 )
 _DOUBTFUL = re.compile(

@@ -30,12 +30,16 @@ FIRM_VOTES = 3
 _FUNCTION = re.compile(
     r"`(?:def )?(?:[A-Za-z_]\w*\.)?([A-Za-z_]\w*)\([^`\n]{0,200}`|\bdef ([A-Za-z_]\w*)\("
     r"|\bfunctions?\s+(?:called\s+|named\s+)?`?([A-Za-z_]\w*)`?\s?\(|\bfunctions? (?:called |named )?`([A-Za-z_]\w*)`"
+    r"|(?:函数|函數|関数)\s*`?([A-Za-z_]\w*)`?\s?[(（`]",
+    re.ASCII,  # signs of other scripts end a name
 )
 _PLAIN = re.compile(
-    r"(?<![\w.`])([a-z_]\w*)\([a-z_]\w*(?:=[^,()\n]{1,20})?(?:, ?[a-z_]\w*(?:=[^,()\n]{1,20})?){0,5}\)"
+    r"(?<![\w.`])([a-z_]\w*)\([a-z_]\w*(?:=[^,()\n]{1,20})?(?:, ?[a-z_]\w*(?:=[^,()\n]{1,20})?){0,5}\)",
+    re.ASCII,
 )
 """A signature in running text."""
-_PYTHON = re.compile(r"python|\b\w+\.py\b", re.IGNORECASE)
+_PYTHON = re.compile(r"python|\b\w+\.py\b", re.IGNORECASE | re.ASCII)
+_SAYS_FUNCTION = re.compile("function|函数|函數|関数")
 _FENCE = re.compile(r"^```[\w+-]*[ \t]*\n(.*?)(?:^```|\Z)", re.DOTALL | re.MULTILINE)
 
 
@@ -64,7 +68,7 @@ def wanted_functions(task: str) -> tuple[str, ...]:
     if re.search(r"\bclass\b", text):
         return ()
     named = [next(group for group in found.groups() if group) for found in _FUNCTION.finditer(text)]
-    if "function" in text:
+    if _SAYS_FUNCTION.search(text):
         named += _PLAIN.findall(text)
     wanted = [
         name for name in named if not hasattr(builtins, name) and not name[0].isupper() and name != "main"
