@@ -114,6 +114,7 @@ def test_parts_of_requests(chat: dict[str, Any], words: dict[str, Any]) -> None:
         (said("Cut.", REASONING, KEPT_CALL, calls=[CALL]), [REASONING, words("Cut."), {**KEPT_CALL, **SAID_CALL}]),
         (said("I look.", REASONING, MESSAGE, KEPT_CALL, KEPT_CALL, calls=[CALL]), [REASONING, MESSAGE, {**KEPT_CALL, **SAID_CALL}]),
         (said(None, REASONING, calls=[CALL]), [REASONING, SAID_CALL]),
+        (said("I look.", MESSAGE, {**KEPT_CALL, "arguments": "old", "call_id": "old"}, calls=[CALL]), [MESSAGE, {**KEPT_CALL, **SAID_CALL}]),
         # no words and no calls: reasoning has something after it, or it goes
         (said("(empty reply)", REASONING), [REASONING, words("(empty reply)")]),
         (said("", REASONING), []),

@@ -198,6 +198,40 @@ def test_what_is_no_answer(events: Any, error: type[Exception], status: int | No
 
 
 @pytest.mark.parametrize(
+    ("document", "error"),
+    [
+        ({"error": {"code": "server_error", "message": "oops"}}, RefusedError),
+        (response(MESSAGE, status="failed", error={"code": "server_error", "message": "oops"}), RefusedError),
+        (response(MESSAGE, status="cancelled"), CutError),
+        (response(MESSAGE, status="in_progress"), CutError),
+        (response(status="queued"), CutError),
+    ],
+)  # fmt: skip
+def test_whole_documents_that_are_no_answer(document: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        whole(document)
+
+
+def test_events_with_nothing_in_them_are_no_data() -> None:
+    reader = StreamedResponse()
+    empty = [
+        *BEGUN,
+        event("zzz"),
+        event("content_part.added", part={}),
+        event("output_text.delta", delta=""),
+        {"type": "keepalive"},
+    ]
+    assert {reader.feed(f"data: {json.dumps(one)}\n\n".encode()) for one in empty} == {"nothing"}
+    data = (
+        event("output_item.added", item=MESSAGE),
+        DELTAS[0],
+        event("reasoning_summary_text.delta", delta="h"),
+    )
+    assert [reader.feed(f"data: {json.dumps(one)}\n\n".encode()) for one in data] == ["data"] * 3
+    assert reader.feed(f"data: {json.dumps(ended())}\n\n".encode()) == "end"
+
+
+@pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b'"x"', b'{"choices": []}', b'{"output": {}}', b"[" * 100_000]
 )
 def test_bodies_that_are_none(body: bytes) -> None:

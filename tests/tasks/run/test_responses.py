@@ -109,7 +109,9 @@ async def test_a_conversation_that_is_too_long_is_made_short(run_tasks: Any) -> 
     """As by chat completions: old results are cut, a summary takes the place of the middle."""
     overflow = Fault(status=400, code="context_length_exceeded", message="This is too long.")
     looks = [Say(calls=[LOOK], reasoning=f"Look {n}.") for n in range(6)]
-    ran = await run_tasks([TASK], [script(CODER[0], *looks, overflow, CODER[1])], api="responses")
+    ran = await run_tasks(
+        [TASK], [script(CODER[0], *looks, overflow, CODER[1])], api="responses", tool_mode="auto"
+    )
     assert ran.task.status == "completed"
     assert max(added.generation for added in ran.of_type(e.MessageAdded)) > 0
-    assert {r.path for r in ran.server.requests} == {"/v1/responses"}
+    assert {r.path for r in ran.server.requests} == {"/v1/responses"}, "the probe of tools, too"

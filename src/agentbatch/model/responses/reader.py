@@ -63,6 +63,7 @@ class StreamedResponse(TypedEvents):
         document = document_of(data)
         said = self._form.event(document)
         kind, item, response = document.get("type"), document.get("item"), document.get("response")
+        held = self._held
         if isinstance(item, dict) and kind in ("response.output_item.added", "response.output_item.done"):
             key = self._key(document, item)
             self._hold(len(data))
@@ -73,7 +74,8 @@ class StreamedResponse(TypedEvents):
             self._take_piece(self._key(document, {}), name, document, len(data))
         elif said.last and isinstance(response, Mapping):
             self._take_output(response, len(data))
-        return said
+        # Events with nothing in them do not extend the timeout: a server could send them for ever.
+        return said if said.text or said.last or self._held > held else said._replace(part=False)
 
     def _whole(self, body: bytes) -> Said:
         document = document_of(body)
