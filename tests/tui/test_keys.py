@@ -37,5 +37,5 @@ def test_no_key_means_two_things_on_a_screen() -> None:
 
 def test_who_only_looks_on_has_no_keys_that_steer() -> None:
     assert {key.action for key in keys_of("run")} - {key.action for key in keys_of("run", control=False)} == {
-        "pause_task", "pause_all", "cancel_task", "cancel_all", "retry_task", "more", "fewer",
+        "pause_task", "pause_all", "cancel_task", "cancel_all", "retry_task", "more", "fewer", "say",
     }  # fmt: skip

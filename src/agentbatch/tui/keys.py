@@ -39,6 +39,7 @@ KEYS: tuple[Key, ...] = (
     Key("cancel_task", "c", "c", "Cancel", "Cancel the chosen task (asks)", "run", True, True),
     Key("cancel_all", "C", "C", "Cancel all", "Stop the run: nothing new starts (asks)", "run", True),
     Key("retry_task", "r", "r", "Retry", "Run the chosen task again from its start", "run", True, True),
+    Key("say", "t", "t", "Say", "Say something to the coder of the chosen task", "run", True),
     Key("more", "plus,equals_sign", "+", "More", "One more task at the same time", "run", True),
     Key("fewer", "minus", "-", "Fewer", "One task fewer at the same time", "run", True),
     Key("filter", "slash", "/", "Filter", "Filter tasks: state:error cost:>1 text", "run", footer=True),

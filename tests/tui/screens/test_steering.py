@@ -108,7 +108,7 @@ async def test_who_only_looks_on_cannot_steer_and_a_run_that_is_kept_goes_on(tmp
         async with viewer.run_test(size=SIZE, notifications=True) as pilot:
             await sees(pilot, "read-only")
             assert " Cancel" not in shown(pilot.app)
-            for key in ("p", "P", "c", "C", "r", "plus", "minus"):
+            for key in ("p", "P", "c", "C", "r", "t", "plus", "minus"):
                 await pilot.press(key)
             await pilot.pause()
             assert len(pilot.app.screen_stack) == 2

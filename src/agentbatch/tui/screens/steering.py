@@ -4,13 +4,16 @@ from textual import work
 from textual.events import Key
 
 from agentbatch.errors import UserError
+from agentbatch.redaction import Redactor
 from agentbatch.runs.control.commands import Answer, send_command
+from agentbatch.runs.control.saying import say_arguments
 from agentbatch.runs.kind import MAX_TASKS_AT_ONCE, resume_command, retry_command
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import clip
 from agentbatch.tui.keys import keys_of
 from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.screens.ask import AskScreen, Choice
+from agentbatch.tui.screens.say import SayScreen, Written
 from agentbatch.tui.screens.sized import SizedScreen
 
 STEERING = frozenset(name for key in keys_of("run") if key.steers for name in key.keys.split(","))
@@ -23,6 +26,12 @@ class SteeringKeys(SizedScreen[None]):
     """Each action asks the engine for one thing; what it answers is shown, and its effect comes back as events."""
 
     view: RunView
+    _redact: Redactor | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drafts: dict[str, str] = {}
+        """What was written to a task and has not been said, by its id."""
 
     @property
     def chosen(self) -> TaskState | None:
@@ -85,6 +94,26 @@ class SteeringKeys(SizedScreen[None]):
         if task is not None:
             self._send("retry", task=task.id)
 
+    def action_say(self) -> None:
+        task = self.chosen
+        if task is None or not self._lives() or not self.is_active:
+            return
+        name = clip(task.id, SHOWN_ID)
+        if task.finished:
+            self.inform(f"The task {name} is over: {task.status}. r begins it again.", "warning")
+            return
+        task_id = task.id
+
+        def written(answer: Written | None) -> None:
+            if answer is None:
+                return
+            self._drafts[task_id] = answer.text  # until it is said: a refusal loses nothing
+            if answer.is_said:
+                self._send("say", **say_arguments(task_id, answer.text, self._redact or str))
+
+        screen = SayScreen(f"Say to the coder of {name}:", self._drafts.get(task_id, ""))
+        self.app.push_screen(screen, written)
+
     def action_more(self) -> None:
         self._set_concurrency(self.view.state.max_concurrent + 1)
 
@@ -120,4 +149,6 @@ class SteeringKeys(SizedScreen[None]):
             answer = send_command(folder, name, arguments)
         except UserError as error:
             answer = Answer(False, str(error))
+        if name == "say" and answer.ok:
+            self._drafts.pop(str(arguments["task"]), None)
         self.app.call_from_thread(self.inform, answer.text, "information" if answer.ok else "error")
