@@ -2,7 +2,7 @@
 
 from agentbatch.display.reports.exports.junit import failure_lines
 from agentbatch.display.reports.task_report import render_task
-from agentbatch.runs.state.task_state import SetupRecord, TaskState
+from agentbatch.runs.state.task_state import Said, SetupRecord, TaskState
 
 
 def test_what_setup_said() -> None:
@@ -25,3 +25,16 @@ def test_what_setup_said() -> None:
         "  teardown out of time 10:00: make down",
     ]
     assert "\nsetup: $ npm ci\nnpm error\n  E404\n\n(exit 3 0.5s)" in list(failure_lines(task))
+
+
+def test_what_the_user_said() -> None:
+    said = (Said(seq=3, ts=0, text="In German.\n\tÜ", by="me"), Said(seq=9, ts=0, text="Later."))
+    task = TaskState(id="t", index=0, dir="w", max_iterations=3, said=said, heard=3)
+    lines = render_task(task, [], None, 0, 80)
+    assert lines[lines.index("Said by the user") :][1:6] == [
+        "  me:",
+        "    In German.",
+        "    Ü",
+        "  the user, not heard:",
+        "    Later.",
+    ]

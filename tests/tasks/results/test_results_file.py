@@ -8,6 +8,7 @@ from agentbatch.errors import UserError
 from agentbatch.files import as_json, write_atomic
 from agentbatch.runs import events as e
 from agentbatch.runs.listing import condition
+from agentbatch.runs.state.task_state import Said
 from agentbatch.tasks.results.document import results_document
 from agentbatch.tasks.results.reading import read_results_file
 from agentbatch.tasks.results.to_state import state_of
@@ -46,6 +47,18 @@ def test_lone_surrogates_come_back_too(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     write_atomic(path, as_json(results_document(run, [], NOON + 100)))
     assert read_results_file(path).tasks["parser"].last_response == "half a pair: \ud800"
+
+
+def test_what_was_said_comes_back_with_what_was_heard_of_it() -> None:
+    run = a_finished_run()
+    task = run.tasks["parser"]
+    said = (Said(seq=70, ts=NOON, text="做", by="me", token="t"), Said(seq=90, ts=NOON + 1, text="b"))
+    run.put(task.model_copy(update={"said": said, "heard": 80}))
+    found = state_of(results_document(run, [], NOON)).tasks["parser"]
+    assert [(one.text, one.by, one.ts, one.seq <= found.heard) for one in found.said] == [
+        ("做", "me", NOON, True),
+        ("b", "", NOON + 1, False),
+    ]
 
 
 def test_a_task_that_had_not_ended_counts_as_cancelled_and_can_go_on() -> None:

@@ -37,6 +37,7 @@ def render_task(
     sections = (
         _head(task, now, columns, alive=alive),
         ["Prompt", *_text(task.first_prompt, columns)],
+        ["Said by the user", *_said(task, columns)] if task.said else [],
         ["Setup", *_setup(task.setup, columns)] if task.setup else [],
         list(_attempts(task.choice, columns)) if task.choice else [],
         [line for record in task.verdicts for line in _verdict(record, columns)],
@@ -62,6 +63,13 @@ def _head(task: TaskState, now: float, columns: int, *, alive: bool) -> list[str
         f"{duration(task.duration(now))}, {used}",
         *(part for text in escalation_words([task]) for part in fold(f"  {text}", columns, 4)),
     ]
+
+
+def _said(task: TaskState, columns: int) -> Iterator[str]:
+    for one in task.said:
+        unheard = "" if one.seq <= task.heard else ", not heard"
+        yield f"  {clip(one.by, 40) or 'the user'}{unheard}:"
+        yield from (f"  {line}" for line in _text(one.text, columns - 2))
 
 
 def _setup(commands: Sequence[SetupRecord], columns: int) -> Iterator[str]:

@@ -13,6 +13,7 @@ TAKEN = (
     "last_verify",
     "accepted_by",
     "hidden",
+    "heard",
     "last_response",
     "last_evaluation",
     "reruns",

@@ -8,7 +8,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.check_words import tallies
 from agentbatch.runs.state.bills import Bill, Drafted, HandedOver, total_cost, total_usage
 from agentbatch.runs.state.run_state import RunState
-from agentbatch.runs.state.task_state import TaskState
+from agentbatch.runs.state.task_state import Said, TaskState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.spending.tiering import Spent, handover, tiering
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
@@ -90,6 +90,7 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "verdicts": [record.model_dump() for record in task.verdicts],
         "verify": task.last_verify.model_dump() if task.last_verify else None,
         "setup": [record.model_dump() for record in task.setup],
+        "said": [_said(one, heard=one.seq <= task.heard) for one in task.said],
         "tampering": task.tampering,
         "changedFiles": task.changed_files,
         "branch": task.branch or None,
@@ -112,6 +113,10 @@ def _result(task: TaskState, now: float) -> dict[str, Any]:
         "durationSeconds": round(seconds, 3),
         "timestamp": iso_time(task.finished_at if task.finished_at is not None else now),
     }
+
+
+def _said(said: Said, *, heard: bool) -> dict[str, Any]:
+    return {"text": said.text, "by": said.by, "timestamp": iso_time(said.ts), "heard": heard}
 
 
 def _choice(choice: e.AttemptChosen) -> dict[str, Any]:

@@ -139,6 +139,15 @@ class Choice(Part):
         )
 
 
+class SaidShape(Part):
+    """What the user has said to a task."""
+
+    text: str
+    by: str = ""
+    timestamp: Time | None = None
+    heard: bool = True
+
+
 class Result(Part):
     status: FinalStatus
     reason: Reason | None = None
@@ -153,6 +162,7 @@ class Result(Part):
     verdicts: list[Annotated[VerdictRecord, AfterValidator(_judged)]] = []
     verify_: VerifyRecord | None = Field(None, alias="verify")
     setup: list[SetupRecord] = []
+    said: list[SaidShape] = []
     accepted_by: AcceptedBy | None = None
     changed_files: Count = 0
     branch: str | None = None

@@ -9,7 +9,7 @@ from agentbatch.problems import first_problem
 from agentbatch.runs import events as e
 from agentbatch.runs.state.bills import UNKNOWN_MODEL, Bill, Drafted, HandedOver, merge_bills
 from agentbatch.runs.state.run_state import RunState
-from agentbatch.runs.state.task_state import TaskState
+from agentbatch.runs.state.task_state import Said, TaskState
 from agentbatch.tasks.results.shape import (
     DraftedShape,
     Entry,
@@ -124,6 +124,16 @@ def _task(entry: Entry, task_id: str, end: float) -> TaskState:
         verdicts=tuple(result.verdicts),
         last_verify=result.verify_,
         setup=tuple(result.setup),
+        said=tuple(
+            Said(
+                seq=number,
+                ts=epoch_second(one.timestamp) if one.timestamp is not None else finished,
+                text=one.text,
+                by=one.by,
+            )
+            for number, one in enumerate(result.said, 1)
+        ),
+        heard=max((number for number, one in enumerate(result.said, 1) if one.heard), default=0),
         accepted_by=result.accepted_by,
         changed_files=result.changed_files,
         resumable=result.resumable,

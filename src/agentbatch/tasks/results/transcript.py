@@ -65,6 +65,7 @@ def _info(task: TaskState) -> dict[str, Any]:
         "task": {"id": task.id, "dir": task.dir, "first_prompt": task.first_prompt},
         "status": task.status,
         "iterations": task.iteration,
+        "said": [record.model_dump(include={"ts", "by", "text"}) for record in task.said],
         "setup": [record.model_dump() for record in task.setup],
         "verdicts": [record.model_dump() for record in task.verdicts],
     }

@@ -208,6 +208,24 @@ async def test_words_beside_the_prompts_are_told(tmp_path: Path) -> None:
     await talk.store.close()
 
 
+async def test_what_the_user_says_and_when_the_coder_hears_it(tmp_path: Path) -> None:
+    """In the middle of a turn as a message, else in the prompt of an iteration."""
+    talk = Talk(tmp_path)
+    talk.begin("p")
+    talk.emit(e.UserSaid(task_id="t0", text="In German.", by="me"))
+    talk.emit(e.UserHeard(task_id="t0", upto=3))
+    talk.nudge("The user says: In German.")
+    talk.nudge("Use a tool.")
+    talk.emit(e.UserHeard(task_id="t0", upto=5))
+    talk.prompt("The user says: Again.")
+    talk.nudge("Use a tool.")
+    found = read(talk)
+    assert kinds(found) == ["Head", "Titled", "Told", "Told", "Head", "Told"]
+    assert found[1] == Titled("me says:", "In German.")
+    assert [block.of_user for block in found if isinstance(block, Told)] == [True, False, False]
+    await talk.store.close()
+
+
 @pytest.mark.parametrize(
     ("event", "words", "tone"),
     [

@@ -66,6 +66,8 @@ def lines_of(block: Block, opened: bool, scene: Scene) -> list[Line]:
             return _folded("Reasoning", "", text, opened, scene)
         case Told():
             text = _text(block.message, scene)
+            if block.of_user:
+                return _folded("The coder is told what the user said.", "", text, opened, scene)
             return _folded("agentbatch to the coder:", first_line(text), text, opened, scene)
         case Call():
             return call_lines(block, opened, scene.messages, scene.glyphs, _rest(scene))

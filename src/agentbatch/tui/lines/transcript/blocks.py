@@ -48,9 +48,10 @@ class Thought:
 
 @dataclass(frozen=True)
 class Told:
-    """A word of agentbatch's own to the coder, beside the prompts."""
+    """A word to the coder, beside the prompts: agentbatch's own, or the user's."""
 
     message: Key
+    of_user: bool = False
 
 
 @dataclass(frozen=True)

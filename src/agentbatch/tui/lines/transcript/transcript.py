@@ -59,6 +59,8 @@ class Transcript:
         """A new generation repeats what it keeps of the one before."""
         self._prompt_due = False
         """The next message of the user is the prompt that the iteration's head shows."""
+        self._heard = False
+        """The next message of the user has what the user has said."""
         self._assistant: Key | None = None
         self._open_calls: dict[str, int] = {}
         self._open_check: int | None = None
@@ -131,6 +133,10 @@ class Transcript:
                 self._note(f"{event.role.capitalize()}: {words}: {event.error}", "warning")
             case e.ModelCallFinished() if event.error:
                 self._note(f"{event.role.capitalize()}: the call failed: {event.error}", "error")
+            case e.UserSaid():
+                self._add(Titled(f"{event.by or 'The user'} says:", event.text))
+            case e.UserHeard():
+                self._heard = True
             case e.Paused():
                 self._note(f"Paused: {event.cause}" if event.cause else "Paused.", "warning")
             case e.Resumed():
@@ -162,7 +168,7 @@ class Transcript:
 
     def _begin(self, event: e.IterationStarted) -> None:
         self._add(Head(event.iteration, self._most, event.prompt, event.ts, event.other_coder))
-        self._prompt_due, self._follow_up = True, ""
+        self._prompt_due, self._follow_up, self._heard = True, "", False
 
     def _choose(self, event: e.AttemptChosen) -> None:
         """Its attempts have been tried in the checks of all: that is over."""
@@ -222,7 +228,8 @@ class Transcript:
             case "user" if self._prompt_due:
                 self._prompt_due = False
             case "user":
-                self._add(Told(row.key))
+                self._add(Told(row.key, of_user=self._heard))
+                self._heard = False
             case "assistant":
                 self._assistant = row.key
                 if row.thinks:
