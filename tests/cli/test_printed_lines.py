@@ -11,8 +11,11 @@ import agentbatch
 SOURCE = Path(agentbatch.__file__).parent
 COLUMNS = 80
 PRINTING = ("cli", "display", "dashboard")
-NOT_PRINTED = {"dashboard/plain.py", "dashboard/served_environment.py"}
-"""Markup, and a list of names."""
+NOT_PRINTED = {
+    *("dashboard/plain.py", "dashboard/served_environment.py"),
+    *(f"cli/completions/{name}.py" for name in ("bash", "fish", "posix", "zsh")),
+}
+"""Markup, a list of names, and scripts for shells."""
 
 SAYS_ITSELF = {"cli/complaints.py", "display/requests/display.py"}
 """Where what begins with `agentbatch: ` is folded."""

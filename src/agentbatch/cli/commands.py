@@ -54,6 +54,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     "setup": {
         "coders": Command("setup.coders", "list the coders that tasks can name"),
         "doctor": Command("setup.doctor", "check keys, endpoints, models, sandbox and disk"),
+        "completions": Command("setup.completions", "print completions for bash, zsh or fish"),
         "models": Command("setup.models", "list and download models for --local"),
     },
 }
@@ -73,6 +74,14 @@ def parse_command(
     if unknown:
         parser.refuse(unknown)
     return found
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """Of all commands, by name: each module is imported, which takes its time."""
+    commands = CommandParser(prog="agentbatch").add_subparsers()
+    for module in dict.fromkeys(command.module for command in COMMANDS.values()):
+        _load(module).add_parser(commands)
+    return dict(commands.choices)
 
 
 def _load(name: str) -> ModuleType:
