@@ -244,7 +244,7 @@ async def test_reasoning_that_is_refused_is_left_out(open_endpoint: Any, change:
 async def test_a_schema_is_asked_for_by_text(open_endpoint: Any) -> None:
     async with server_with(Say(content="{}")) as server:
         endpoint = await open_endpoint(server.base_url, prompt_cache="on")
-        await client(endpoint, max_output_tokens=77).complete(MESSAGES, schema=SCHEMA)
+        await client(endpoint, max_output_tokens=77).complete(MESSAGES, tools=TOOLS, schema=SCHEMA)
         body = server.requests[0].body
     assert body["text"] == {
         "format": {"type": "json_schema", "name": "verdict", "schema": SCHEMA[1], "strict": True}

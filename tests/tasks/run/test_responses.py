@@ -34,7 +34,7 @@ def asked(ran: Any, path: str) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("no_stream", [False, True])
+@pytest.mark.parametrize("no_stream", [False, pytest.param(True, marks=pytest.mark.slow)])
 async def test_reasoning_goes_back_as_it_came(run_tasks: Any, no_stream: bool) -> None:
     ran = await run_tasks([TASK], [script()], api="responses", no_stream=no_stream)
     assert ran.task.status == "completed"
@@ -84,7 +84,11 @@ def stopped_after(results: int) -> tuple[Callable[[Engine], None], Callable[[e.E
 
 @pytest.mark.parametrize(
     ("begun", "continued", "thinks"),
-    [("responses", "responses", True), ("responses", "chat", False), ("chat", "responses", False)],
+    [
+        ("responses", "responses", True),
+        pytest.param("responses", "chat", False, marks=pytest.mark.slow),
+        pytest.param("chat", "responses", False, marks=pytest.mark.slow),
+    ],
 )
 async def test_a_later_session_goes_on_by_either(
     run_tasks: Any, begun: str, continued: str, thinks: bool

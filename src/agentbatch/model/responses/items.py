@@ -9,6 +9,7 @@ compaction and redaction change it there.
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agentbatch.model.answer.answer import Answer, answer_of
@@ -44,14 +45,7 @@ def answer_of_items(output: Sequence[Any], reason: str, usage: Usage | None) -> 
         usage,
     )
     kept = _kept(items[: _place_after(items, len(answer.tool_calls))])
-    return Answer(
-        answer.content,
-        answer.tool_calls,
-        answer.reasoning,
-        answer.finish_reason,
-        usage,
-        {ITEMS: kept} if kept else {},
-    )
+    return replace(answer, carried={ITEMS: kept} if kept else {})
 
 
 def input_of(message: Message) -> list[Item]:
