@@ -43,6 +43,8 @@ LATE: dict[tuple[str, str], str] = {
         "cli/tasks/at_the_end.py",
         "agentbatch.display.reports.report",
     ): "every kind: only where one is asked for",
+    ("cli/tasks/shell.py", "agentbatch.tasks.run.open_shell"): "all that a run is prepared with",
+    ("cli/tasks/shell.py", "agentbatch.tasks.run.prepare.prepare"): "the same",
     ("cli/tasks/resume.py", "agentbatch.cli.requests"): REQUESTS,
     ("cli/tasks/results.py", "agentbatch.cli.runs"): SCREENS,
     ("cli/tasks/run.py", "agentbatch.cli.runs"): SCREENS,

@@ -43,6 +43,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
         "cancel": Command("runs.control", "end one task"),
         "retry": Command("runs.control", "run a task again"),
         "say": Command("runs.say", "say something to a task's coder"),
+        "shell": Command("tasks.shell", "open a shell in a task's place"),
         "set": Command("runs.control", "change how many tasks run at a time"),
         "prune": Command("runs.prune", "remove old runs"),
     },

@@ -443,6 +443,15 @@ class UserHeard(TaskEvent):
     """Number of the latest `UserSaid` among it."""
 
 
+class Visited(TaskEvent):
+    """The user had a shell in the task's place while it stood still."""
+
+    type: Literal["visited"] = "visited"
+    seconds: float
+    changed: list[str] | None = None
+    """Files of its directory that were changed meanwhile; None: it is not known."""
+
+
 class ProjectRead(TaskEvent):
     """Files of the project were read for the task: AGENTS.md, and what the task names."""
 

@@ -142,6 +142,11 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             return [f"{clip(event.by, 40) or 'the user'} says: {clip(_joined(event.text), TEXT_WIDTH)}"]
         case e.UserHeard():
             return ["the coder is told what the user said"]
+        case e.Visited():
+            if event.changed is None:
+                return ["you had a shell in its place, and what was changed is not known"]
+            did = f"changed {list_names(event.changed, cells=80)}" if event.changed else "changed nothing"
+            return [f"you had a shell in its place for {duration(event.seconds)}, and {did}"]
         case e.HiddenVerified():
             failed = f" failed: {clip(last_said(event.tail) or event.command, SHORT_WIDTH)}"
             return [f"hidden_verify{' passed' if event.passed else failed}"]

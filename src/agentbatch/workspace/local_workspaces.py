@@ -33,6 +33,7 @@ from agentbatch.workspace.isolation.isolated_dir import (
     read_isolated_dir,
 )
 from agentbatch.workspace.isolation.isolation import WORK, Isolation, is_disposable
+from agentbatch.workspace.isolation.making import readable_of
 from agentbatch.workspace.isolation.worktree.commit_work import KeptWork
 from agentbatch.workspace.isolation.worktree.judged import Judged, WorkAltered
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
@@ -58,6 +59,9 @@ BRINGING = "bringing"
 """Folder of a task in which what its image holds lies for a moment, on its way to its directory."""
 SCRATCH = "scratch"
 """Name of the folder of forks and checkpoints in the task's folder. It does not outlive its session."""
+
+OUTPUTS = "outputs"
+"""Name of the folder of what commands printed, where that is long."""
 
 CONTAINER = "container"
 """Name of the folder of a container in the scratch folder."""
@@ -88,10 +92,12 @@ class LocalWorkspaces:
         secret_names: Collection[str],
         redact: Redactor,
         repositories: Mapping[Path, Path] | None = None,
+        mark: str = "",
     ) -> None:
         """`tasks`: the folder with a folder for each task of the run. `environ`: the process's variables;
         `secret_names`: those that no command gets. `redact` masks keys in what commands print. `repositories`: the git
-        repository that each directory lies in, where that was settled before the run."""
+        repository that each directory lies in, where that was settled before the run. `mark`: of its own, for what is
+        no part of the run."""
         self._tasks = tasks
         self._environ = environ
         self.rules = rules
@@ -100,7 +106,7 @@ class LocalWorkspaces:
         self.disk = DiskWork()
         self.contents = Contents()
         own = own_environment(environ, rules.hidden_dirs)
-        self.mark = mark_of(tasks)
+        self.mark = mark or mark_of(tasks)
         self._session = f"{self.mark}-{secrets.token_hex(8)}"
         self.guard = Guard(self._session, environ)
         self.containers = None if rules.engine is None else self._containers(rules, rules.engine)
@@ -142,6 +148,11 @@ class LocalWorkspaces:
             if os.path.isfile(f"{work}/{MAY_GO}") and is_over and not os.path.islink(work):
                 await self.isolation.discard(Path(work))
 
+    async def end_visit(self) -> None:
+        """What a person has left running there is ended, where no namespace has done it."""
+        await asyncio.to_thread(sweep, self._session)
+        await self.close()
+
     async def close(self) -> None:
         """Nothing outlives the workspaces themselves on this machine."""
         await asyncio.to_thread(self.guard.close)
@@ -182,7 +193,7 @@ class LocalTaskWorkspace:
         )
         root = Path(order.directory) if isolated is None else isolated.root
         make_unlinked(root)
-        scratch, outputs = folder / SCRATCH, folder / "outputs"
+        scratch, outputs = folder / SCRATCH, folder / OUTPUTS
         if scratch.exists():  # of an attempt that was killed
             await run.disk.run(partial(remove_tree, scratch))
         if run.containers is not None and order.image is not None:
@@ -191,22 +202,15 @@ class LocalTaskWorkspace:
             await self._remove_homes()
         if order.repair:
             await asyncio.to_thread(remove_unfinished, root)
-        env = dict(self._env) if order.image is None else run.environment_inside(order)
-        readable = [outputs]
-        if isolated is not None:
-            env |= isolated.env
-            readable += isolated.readable
         begun = isolated.begun if isolated is not None else None
         filled = await self._filled(root, folder)
         if filled:
             begun = None
-        self._inside = (order.image and order.image.workdir) or str(root)
-        top = isolated.worktree.top if isolated is not None and isolated.worktree is not None else root
-        guarded, hidden = await _soon(top, partial(self._look, root, top, filled))
+        walls, env = await self._inside_walls(root, scratch, watched=filled)
         self._workspace = LocalWorkspace(
             root,
             rules=run.rules,
-            sandbox=self._walls(root, env, readable, scratch, hidden, guarded),
+            sandbox=walls,
             around=lambda fork, env, outputs, folder: self._walls(fork, env, [outputs], folder),
             env=env,
             outputs=outputs,
@@ -222,6 +226,43 @@ class LocalTaskWorkspace:
             notices=self._notices,
         )
         return self._workspace
+
+    async def visit(self, scratch: Path) -> tuple[Path, Walls, dict[str, str]]:
+        """For a person, while nobody works in it: the directory, its walls, and the variables of what runs there.
+        Nothing is made or changed. Raises UserError, OSError."""
+        order = self._order
+        root = Path(order.directory)
+        if order.isolation != "none":
+            isolated = find_isolated_dir(self._folder / WORK)
+            if isolated is None:
+                raise UserError(f"The {order.isolation} that it worked in is not there any more.")
+            self._isolated = replace(isolated, readable=readable_of(isolated, isolated.worktree))
+            await self._show_env_files(root)
+            root = isolated.root
+        check_unlinked(root)
+        if not root.is_dir():
+            raise UserError(f"{root} is not there.")
+        return root, *await self._inside_walls(root, scratch, watched=True)
+
+    async def _inside_walls(
+        self, root: Path, scratch: Path, *, watched: bool
+    ) -> tuple[Walls, dict[str, str]]:
+        """And the variables of what runs inside."""
+        order, isolated = self._order, self._isolated
+        env = dict(self._env) if order.image is None else self._run.environment_inside(order)
+        readable = [self._folder / OUTPUTS]
+        if isolated is not None:
+            env |= isolated.env
+            readable += isolated.readable
+        self._inside = (order.image and order.image.workdir) or str(root)
+        top = isolated.worktree.top if isolated is not None and isolated.worktree is not None else root
+        guarded, hidden = await _soon(top, partial(self._look, root, top, watched))
+        return self._walls(root, env, readable, scratch, hidden, guarded), env
+
+    async def _show_env_files(self, source: Path) -> None:
+        if self._order.include:
+            shown = await asyncio.to_thread(shown_env_files, source, self._order.include, self._run.redact)
+            self._shown, self._notices = frozenset(shown.paths), shown.notices
 
     async def _filled(self, root: Path, folder: Path) -> bool:
         """Whether the directory, which was empty, has just got what the image holds at its place. `folder`: where what
@@ -300,9 +341,7 @@ class LocalTaskWorkspace:
         order, folder, isolation = self._order, self._folder / WORK, self._run.isolation
         source = Path(order.directory)
         check_unlinked(source)
-        if order.include:
-            shown = await asyncio.to_thread(shown_env_files, source, order.include, self._run.redact)
-            self._shown, self._notices = frozenset(shown.paths), shown.notices
+        await self._show_env_files(source)
         if not order.resume:
             earlier = None if order.untouched else find_isolated_dir(folder)
             if earlier is not None:  # of a task that was interrupted: it has never been left

@@ -42,6 +42,9 @@ class Desk:
     def say(self, task_id: str | None, saying: Saying) -> str:
         return self._note("say", task_id, *saying)
 
+    def visit(self, task_id: str) -> str:
+        return self._note("visit", task_id)
+
     def set_concurrency(self, number: int) -> str:
         return self._note("set_concurrency", number)
 
@@ -77,6 +80,7 @@ def queue(database: Path) -> Iterator[CommandQueue]:
         ("retry", {"task": "a"}, ("retry_task", "a")),
         ("say", {"task": "a", "text": " 做\r\n\x1b[2Jit "}, ("say", "a", "做\nit", "", "")),
         ("say", {"text": "b", "by": "u\nv", "token": "t" * 100}, ("say", None, "b", "u v", "t" * 64)),
+        ("visit", {"task": "a"}, ("visit", "a")),
         ("set-concurrency", {"number": 10000}, ("set_concurrency", 10000)),
     ],
 )

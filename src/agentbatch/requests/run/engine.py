@@ -80,6 +80,9 @@ class RequestsEngine:
     def retry_task(self, task_id: str) -> str:
         raise UserError(NO_TASKS)
 
+    def visit(self, task_id: str) -> str:
+        raise UserError(NO_TASKS)
+
     def say(self, task_id: str | None, saying: Saying) -> str:
         raise UserError(NO_CODER)
 

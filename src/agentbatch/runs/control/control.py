@@ -38,6 +38,8 @@ class Controllable(Protocol):
 
     def say(self, task_id: str | None, saying: Saying) -> str: ...
 
+    def visit(self, task_id: str) -> str: ...
+
     def set_concurrency(self, number: int) -> str: ...
 
 
@@ -97,6 +99,13 @@ class _Say(_Request):
         )
 
 
+class _Visit(_Request):
+    task: str
+
+    def do(self, engine: Controllable) -> str:
+        return engine.visit(self.task)
+
+
 class _SetConcurrency(_Request):
     number: int = Field(ge=1, le=MAX_REQUESTS_AT_ONCE)
 
@@ -112,6 +121,7 @@ _REQUESTS: Mapping[str, type[_Request]] = {
     "cancel": _Cancel,
     "retry": _Retry,
     "say": _Say,
+    "visit": _Visit,
     "set-concurrency": _SetConcurrency,
 }
 

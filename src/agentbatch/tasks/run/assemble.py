@@ -12,6 +12,7 @@ from agentbatch.files import STATE_FOLDER
 from agentbatch.gateway.gateway import Gateway
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
+from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state.run_state import RunState, seconds_at_work
 from agentbatch.runs.store.store import Store
 from agentbatch.spending.budget import RunBudget
@@ -117,7 +118,14 @@ def _budget(prepared: PreparedRun, store: Store, on_exhausted: Callable[[str], N
 
 def local_workspaces(prepared: PreparedRun, store: Store) -> LocalWorkspaces:
     """Those of this machine, with the sandbox that was chosen for the run."""
-    environ, folder = prepared.environ, store.folder
+    return workspaces_here(prepared, store.folder, store.redact)
+
+
+def workspaces_here(
+    prepared: PreparedRun, folder: RunFolder, redact: Redactor, mark: str = ""
+) -> LocalWorkspaces:
+    """The same; `mark`: as LocalWorkspaces takes it."""
+    environ = prepared.environ
     tls = (prepared.settings.client_key, prepared.settings.client_cert)
     keys = (path.absolute() for path in tls if path is not None)
     rules = SandboxRules.of_run(
@@ -137,8 +145,9 @@ def local_workspaces(prepared: PreparedRun, store: Store) -> LocalWorkspaces:
         environ,
         rules,
         secret_names=secret_variables(),
-        redact=store.redact,
+        redact=redact,
         repositories=prepared.repositories,
+        mark=mark,
     )
 
 

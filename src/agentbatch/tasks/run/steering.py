@@ -6,8 +6,10 @@ from agentbatch.runs.control.saying import Saying
 from agentbatch.runs.kind import MAX_TASKS_AT_ONCE
 from agentbatch.runs.quota_events import QUOTA_TRIED
 from agentbatch.runs.state.task_state import TaskState
+from agentbatch.runs.visits import refuse_visited
 from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.tasks.run.saying import hearers, when_heard, why_deaf
+from agentbatch.tasks.run.visiting import tell_visits, why_not_visited
 from agentbatch.text import counted, nearest
 
 
@@ -46,6 +48,7 @@ class Steering:
         if task_id is not None and task_id not in holds.tasks:
             self._known(task_id)
             raise UserError(f"The task {task_id} is not paused by itself.")
+        refuse_visited(engine.context.store.folder, sorted(holds.tasks) if task_id is None else [task_id])
         tried = [quota.try_now() for quota in engine.quotas] if task_id is None else []
         if task_id is None and not holds.everything and not holds.tasks and any(tried):
             return QUOTA_TRIED
@@ -56,6 +59,9 @@ class Steering:
         )
         for name in [*sorted(holds.tasks), None] if task_id is None else released:
             engine.context.store.emit(e.Resumed(task_id=name))
+        for name in engine.signals.running if task_id is None else released:
+            if name is not None and holds.holds(name):
+                tell_visits(engine.context.store, name)
         for name in released:
             holds.release(name)
         if task_id is None:
@@ -68,6 +74,7 @@ class Steering:
         state = self._known(task_id)
         if state.finished:
             raise UserError(f"The task {task_id} is over: {state.status}.")
+        refuse_visited(engine.context.store.folder, [task_id])
         engine.cancel_task(task_id, "cancelled", "Cancelled by command.")
         return f"Task {task_id} is cancelled."
 
@@ -86,6 +93,7 @@ class Steering:
             raise UserError(f"Task {task_id} is still finishing; try again in a moment.")
         if not state.finished:
             raise UserError(f"The task {task_id} is not over yet: {state.status}.")
+        refuse_visited(engine.context.store.folder, [task_id])
         engine.begin_again(planned)
         return f"Task {task_id} waits for its turn, from its start."
 
@@ -106,6 +114,20 @@ class Steering:
         if task_id is None:
             return f"{counted(len(tasks), 'task')} will hear it."
         return when_heard(state, tasks[0], ending)
+
+    def visit(self, task_id: str) -> str:
+        """Whether a person may have a shell in its place now."""
+        engine, state = self._engine, self._known(task_id)
+        why = why_not_visited(
+            state,
+            tried=bool(engine.context.store.state.attempts_of(task_id)),
+            running=task_id in engine.signals.running or engine.scheduler.is_at_it(task_id),
+            paused=engine.signals.pauses.holds(task_id),
+            still=task_id in engine.signals.held,
+        )
+        if why:
+            raise UserError(why)
+        return f"Task {task_id} stands still."
 
     def set_concurrency(self, number: int) -> str:
         engine = self._engine

@@ -11,6 +11,7 @@ from agentbatch.tasks.results.changes import write_changes
 from agentbatch.tasks.run.baseline import Baseline
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.setup import set_up
+from agentbatch.tasks.run.visiting import tell_visits
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff.diff import changes, file_changes, render_patch
 from agentbatch.workspace.workspace import Protected, Snapshot, Workspace
@@ -93,6 +94,7 @@ class TaskDirectory:
             ) from None
         self.before = self.after = baseline.snapshot
         self.protected = baseline.protected
+        tell_visits(context.store, planned.id)
 
     async def write_changes(self, context: RunContext, planned: PlannedTask) -> int:
         """Write down what the task changed; returns the number of files. Raises OSError."""

@@ -139,10 +139,13 @@ def exec_arguments(
     argv: Sequence[str],
     *,
     talked: bool,
+    terminal: bool = False,
 ) -> list[str]:
-    """Runs `argv` in it, in `directory`, under the variables in that file. `talked`: it has an input."""
+    """Runs `argv` in it, in `directory`, under the variables in that file. `talked`: it has an input, which is a
+    `terminal`, or not."""
+    given = (*(("--interactive",) if talked else ()), *(("--tty",) if terminal else ()))
     return engine.command(
-        *("exec", *(("--interactive",) if talked else ()), "--user", engine.user, "--workdir", directory),
+        *("exec", *given, "--user", engine.user, "--workdir", directory),
         *("--", name, inside.bash, "-c", AROUND if talked else IN_ORDER, "bash", variables, *argv),
     )
 

@@ -87,7 +87,13 @@ class Container:
                 raise
 
     def command(
-        self, env: Mapping[str, str], directory: str, argv: Sequence[str], *, talked: bool
+        self,
+        env: Mapping[str, str],
+        directory: str,
+        argv: Sequence[str],
+        *,
+        talked: bool,
+        terminal: bool = False,
     ) -> list[str]:
         """The command line that runs `argv` in it, under `env`, in `directory`. Raises OSError."""
         content = os.fsencode(variables_file({"HOME": HOME, "TMPDIR": "/tmp", **env}))
@@ -97,7 +103,16 @@ class Container:
             with open(place, "xb", opener=lambda path, flags: os.open(path, flags, PRIVATE)) as file:
                 file.write(content)
         variables = f"{ENVIRONMENTS}/{name}"
-        return exec_arguments(self.engine, self._name, self.inside, variables, directory, argv, talked=talked)
+        return exec_arguments(
+            self.engine,
+            self._name,
+            self.inside,
+            variables,
+            directory,
+            argv,
+            talked=talked,
+            terminal=terminal,
+        )
 
     async def leave(self) -> str:
         """What a command has left running is ended, and what it has left outside of the task's directory is gone.

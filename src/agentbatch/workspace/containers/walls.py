@@ -52,6 +52,11 @@ class ContainerWalls:
         words = self._container.command(env, self.directory, argv, talked=False)
         return Wrapped(words, dict(self._container.engine.env))
 
+    def lend(self, argv: Sequence[str], env: Mapping[str, str], *, terminal: bool) -> Wrapped:
+        self.check()
+        words = self._container.command(env, self.directory, argv, talked=True, terminal=terminal)
+        return Wrapped(words, dict(self._container.engine.env))
+
     async def leave(self) -> str:
         return await self._container.leave()
 

@@ -41,7 +41,7 @@ def make_worktree(
     old = earlier.worktree if earlier is not None else None
     if earlier is not None and old is not None and phase == "made":
         if old.stands():
-            return replace(earlier, readable=_readable(earlier, old))
+            return replace(earlier, readable=readable_of(earlier, old))
         _refuse_lost(old)
     repository = find_repository(git, source)
     if settled is not None and repository.common != settled:
@@ -87,7 +87,7 @@ def make_worktree(
     except (OSError, UserError):
         remove_unmade(git, isolated)
         raise
-    return replace(isolated, readable=_readable(isolated, worktree))
+    return replace(isolated, readable=readable_of(isolated, worktree))
 
 
 def remove_unmade(git: Git, isolated: IsolatedDir) -> None:
@@ -126,7 +126,10 @@ def make_copy(git: Git, source: Path, folder: Path, leave_out: Collection[Path],
     return isolated
 
 
-def _readable(isolated: IsolatedDir, worktree: Worktree) -> tuple[Path, ...]:
+def readable_of(isolated: IsolatedDir, worktree: Worktree | None) -> tuple[Path, ...]:
+    """What its commands may read outside of it."""
+    if worktree is None:
+        return ()
     around = () if worktree.top == isolated.root else (worktree.top,)
     return (*shown_of_repository(worktree), *around)
 

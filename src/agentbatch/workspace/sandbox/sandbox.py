@@ -102,6 +102,10 @@ class Walls(Protocol):
         """What runs `argv` with `env` inside. Raises UserError as `check` does, OSError."""
         ...
 
+    def lend(self, argv: Sequence[str], env: Mapping[str, str], *, terminal: bool) -> Wrapped:
+        """The same for a program that a person talks with, in a `terminal` or by its standard streams."""
+        ...
+
     async def leave(self) -> str:
         """After each command: whatever it has left running inside is ended. Returns what was done to the command
         itself, a line for who ran it; empty: nothing."""
@@ -204,6 +208,9 @@ class Sandbox:
         handles = (_readable(self.filter),) if self.filter else ()
         words, outside = self._walled(argv, env, handles)
         return Wrapped(self._limited(words), outside, handles)
+
+    def lend(self, argv: Sequence[str], env: Mapping[str, str], *, terminal: bool) -> Wrapped:
+        return self.wrap(argv, env)
 
     def _limited(self, words: Sequence[str]) -> list[str]:
         return list(words) if self.limits is None else self.limits.around(words)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from agentbatch.runs.store.database import read_state, reading
 from agentbatch.runs.store.history import load_histories
 from agentbatch.runs.store.store import Store
+from agentbatch.runs.visits import refuse_visited
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.resume.resume_plan import ResumePlan, resume_actions
 from agentbatch.tasks.spec.attempts import with_attempts
@@ -16,6 +17,7 @@ def load_resume_plan(prepared: PreparedRun, store: Store) -> ResumePlan:
     if prepared.resumed is None:
         return ResumePlan()
     settings, known = prepared.settings, store.state.by_id
+    refuse_visited(store.folder, [*known])
     found = resume_actions(
         with_attempts(prepared.plan).tasks, known, retry_failed=settings.retry_failed, force=settings.force
     )

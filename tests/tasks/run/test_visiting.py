@@ -1,0 +1,119 @@
+"""A user's shell in the place of a task: when there can be one, and what the task is told."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentbatch.config import load_settings
+from agentbatch.errors import UserError
+from agentbatch.runs import events as e
+from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
+from agentbatch.runs.visits import Visit, note_visit, visiting
+from agentbatch.tasks.run.open_shell import shares_with
+from agentbatch.tasks.run.prepare.prepare import prepare
+from agentbatch.tasks.run.steering import Steering
+from agentbatch.tasks.run.visiting import why_not_visited
+from tests.support.keys import KEY
+from tests.support.waiting import until
+from tests.tasks.run.test_steering import FINISH, bash, script, task
+
+
+def state(**fields: Any) -> TaskState:
+    return TaskState(id="t", index=0, dir="w", max_iterations=3, **fields)
+
+
+CODING = {"status": "coding", "started_at": 1.0}
+OVER = {"status": "error", "started_at": 1.0, "finished_at": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "facts", "words"),
+    [
+        (OVER, "", ""),
+        ({**OVER, "resumable": True}, "", ""),
+        (OVER, "running", "is still finishing"),
+        ({}, "", "waits for its turn"),
+        (CODING, "", ""),
+        (CODING, "running", "Pause it first: agentbatch pause t"),
+        (CODING, "running still", "Pause it first"),
+        (CODING, "running paused", "its call or command under way ends first"),
+        (CODING, "running paused still", ""),
+        ({**CODING, "status": "evaluating"}, "running paused still", "is being evaluated"),
+        (CODING, "running paused still tried", "name an attempt, t@1"),
+    ],
+)
+def test_when_there_can_be_a_shell(fields: Any, facts: str, words: str) -> None:
+    given = {name: name in facts.split() for name in ("tried", "running", "paused", "still")}
+    why = why_not_visited(state(**fields), **given)
+    assert (words in why) if words else not why
+
+
+@pytest.mark.parametrize(
+    ("other", "isolation", "found"),
+    [
+        ({"started_at": 1.0}, "none", "b"),
+        ({"started_at": 1.0, "paused": True}, "none", ""),
+        ({"started_at": 1.0, "finished_at": 2.0}, "none", ""),
+        ({}, "none", ""),
+        ({"started_at": 1.0}, "copy", ""),
+    ],
+)
+def test_who_works_in_the_same_directory(tmp_path: Path, other: Any, isolation: str, found: str) -> None:
+    tasks = [
+        {"id": "a", "dir": "w", "first_prompt": "x", "isolation": isolation},
+        {"id": "b", "dir": "w/in", "first_prompt": "x"},
+        {"id": "c", "dir": "v", "first_prompt": "x"},
+    ]
+    (tmp_path / "task.json").write_text(json.dumps({"tasks": tasks}))
+    environ = {"OPENAI_API_KEY": KEY}
+    plan = prepare(load_settings({}, environ, folder=tmp_path), folder=tmp_path, environ=environ).plan
+    known = RunState(tasks={"b": state(**other).model_copy(update={"id": "b"})})
+    assert shares_with(plan, known, plan.tasks[0]) == found
+
+
+async def test_nothing_goes_on_while_it_is_open_and_then_its_coder_is_told(run_tasks: Any) -> None:
+    engines: list[Any] = []
+    refused: list[str] = []
+
+    async def visit() -> None:
+        (engine,) = engines
+        steering, folder = Steering(engine), engine.context.store.folder
+        with pytest.raises(UserError, match="Pause it first"):
+            steering.visit("a")
+        steering.pause("a")
+        await until(lambda: "a" in engine.signals.held)
+        with visiting(folder, "a"):
+            assert steering.visit("a") == "Task a stands still."
+            for ask in (steering.unpause, steering.cancel_task):
+                with pytest.raises(UserError) as raised:
+                    ask("a")
+                refused.append(str(raised.value))
+            with pytest.raises(UserError):
+                steering.unpause(None)
+            note_visit(folder, "a", Visit())
+            note_visit(folder, "a", Visit(2.0, ("hint.txt",)))
+        steering.unpause("a")
+
+    visits: list[asyncio.Task[None]] = []
+
+    def on_event(event: e.Event, _: RunState) -> None:
+        if isinstance(event, e.ToolCalled) and not visits:
+            visits.append(asyncio.ensure_future(visit()))
+
+    ran = await run_tasks(
+        [task("a", verify="true")],
+        [script("a", bash("touch x"), bash("touch y"), FINISH)],
+        on_event=on_event,
+        on_start=engines.append,
+    )
+    await visits[0]
+    assert ran.task.status == "completed"
+    assert {text[:35] for text in refused} == {"A shell is open in the place of tas"}
+    (visited,) = ran.of_type(e.Visited)
+    assert (visited.seconds, visited.changed) == (2.0, ["hint.txt"])
+    heard = [str(body["messages"]) for body in ran.coder_requests()]
+    assert ["had a shell in your directory" in text for text in heard][-1]
