@@ -9,13 +9,13 @@ from typing import Any
 
 from agentbatch.cli.complaints import complain
 from agentbatch.cli.flags import read_settings
-from agentbatch.cli.runs.choice import chosen_run, chosen_task, recorded
+from agentbatch.cli.runs.choice import chosen_run, chosen_task
 from agentbatch.cli.runs.control import RUN_HELP
 from agentbatch.errors import UserError
 from agentbatch.runs.control.commands import Answer, send_command
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.folder import RunFolder, holder
-from agentbatch.runs.listing import open_run
+from agentbatch.runs.listing import open_run, recorded
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.visits import Visit, note_visit, visiting
 from agentbatch.tasks.run.visiting import why_not_visited
