@@ -65,6 +65,7 @@ def test_figures_of_a_run() -> None:
     assert (result.counts, result.exit_code, result.seconds) == ({"completed": 1, "error": 1}, 1, 61.0)
     assert (a.cost, b.cost, result.cost, result.tokens.total) == (0.25, None, None, 2_400)
     assert (a.completed, a.seconds, b.reason, b.error) == (True, 59.0, "blocked", HOSTILE)
+    assert repr(list(result)) == "[<TaskResult a: completed>, <TaskResult b: error>]"
     assert (len(result), result["b"], result.results_file) == (2, b, Path("/base/results.json"))
     assert (a.patch, a.changes, result.warnings, result.error) == ("", (), (), "")
     with pytest.raises(KeyError, match="did you mean 'b'"):

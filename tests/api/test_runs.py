@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import signal
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ import pytest
 
 import agentbatch
 from agentbatch import Batch, Run, UserError, events, open_run
+from agentbatch.redaction import Redactor
 from agentbatch.rehearsal.script import Fault
+from agentbatch.runs.folder import create_run_folder
+from agentbatch.runs.store.store import Store
 from tests.api.conftest import MakeBatch, script, task, writes
 from tests.support.keys import KEY
+from tests.support.run_events import run_started
 
 HANGS = Fault(kind="hang")
 
@@ -175,4 +180,12 @@ def test_a_script_needs_no_event_loop_and_a_notebook_has_one(tmp_path: Path) -> 
 
     asyncio.run(in_a_notebook())
     with pytest.raises(UserError, match="There are no runs in this folder"):
+        open_run(folder=tmp_path)
+
+
+async def test_plain_requests_are_told_where_they_are(tmp_path: Path) -> None:
+    store = Store(create_run_folder(tmp_path, datetime.now()), Redactor([]))
+    store.emit(run_started(kind="requests", output="/base/out.jsonl"))
+    await store.close()
+    with pytest.raises(UserError, match="is a batch of plain requests, and has no tasks to show"):
         open_run(folder=tmp_path)

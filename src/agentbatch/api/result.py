@@ -30,7 +30,7 @@ MOST_ROWS = 50
 """Of a table; `tasks` has all."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TaskResult:
     """One task, as it stands or as it ended."""
 
@@ -42,6 +42,9 @@ class TaskResult:
     seconds: float
     """That it was at work."""
     _records: Records = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<TaskResult {clip(self.id, 100)}: {self.status}>"
 
     @property
     def id(self) -> str:
@@ -193,6 +196,9 @@ class Progress:
 class RunResult(Progress):
     """What came of a run."""
 
+    problem: str = ""
+    """Why its results could not be written, as a sentence; empty when they were, or nobody knows."""
+
     @property
     def results_file(self) -> Path:
         """As the command line writes it (docs/results.md)."""
@@ -204,5 +210,5 @@ class RunResult(Progress):
         """As that of the command: 0 all completed; 1 some did not; 130 interrupted."""
         asked_for = [task for task in self.tasks if task.reason != "left_out"]
         if all(task.completed for task in asked_for):
-            return 0
+            return 1 if self.problem else 0
         return 130 if self.state.finished is None or self.state.finished.interrupted else 1

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from agentbatch.runs.control.commands import send_command
 from agentbatch.runs.control.saying import say_arguments
 from agentbatch.runs.events import Event
 from agentbatch.runs.folder import RunFolder, holder
-from agentbatch.runs.listing import find_run, recorded, require_tasks
+from agentbatch.runs.listing import find_run, recorded, require_tasks, run_info
 from agentbatch.runs.listing import open_run as read_run
 from agentbatch.runs.session import Engine
 from agentbatch.runs.store.database import load_events, reading
@@ -84,13 +85,16 @@ class Run:
             return load_events(connection, after, EVENTS_AT_ONCE)
 
     async def states(self, interval: float = 0.5) -> AsyncGenerator[Progress, None]:
-        """How it stands, every `interval` seconds, and at its end."""
+        """How it stands, every `interval` seconds, and at its end; less often where a run is so large that reading it
+        would take a tenth of the time."""
         while True:
-            alive = self.alive
-            yield await asyncio.to_thread(self.progress)
+            alive, begun = self.alive, time.monotonic()
+            progress = await asyncio.to_thread(self.progress)
+            took = time.monotonic() - begun
+            yield progress
             if not alive:
                 return
-            await asyncio.sleep(interval)
+            await asyncio.sleep(max(interval, 10 * took))
 
     async def result(self) -> RunResult:
         """What came of it, once its engine has ended."""
@@ -188,8 +192,8 @@ class RunningBatch(Run):
 
     async def result(self) -> RunResult:
         """What came of it, once it has ended. Cancelled meanwhile, the run is stopped at once and can be resumed."""
-        await self._task
-        return await super().result()
+        outcome = await self._task
+        return replace(await super().result(), problem=outcome.problem)
 
     async def cancel(self) -> None:
         """Stop it at once, and wait until nothing of it is at work any more. It can be resumed."""
@@ -203,7 +207,6 @@ def _prepare_again(
     env_file: str | os.PathLike[str] | None,
 ) -> PreparedRun:
     info = recorded(folder)
-    require_tasks(info, folder.run_id)
     base = folder.path.resolve().parents[2]
     flags = {**info.flags, **given}
     if env_file is not None:
@@ -263,4 +266,6 @@ class Starting:
 
 def open_run(run: str | None = None, folder: str | os.PathLike[str] = ".") -> Run:
     """A run of `folder`: by its id, how that begins, or its own folder; None: the newest. Raises UserError."""
-    return Run(find_run(Path(folder).resolve(), run))
+    found = find_run(Path(folder).resolve(), run)
+    require_tasks(run_info(found), found.run_id)
+    return Run(found)
