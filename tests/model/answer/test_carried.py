@@ -193,3 +193,13 @@ def test_calls_without_words_have_no_empty_text() -> None:
 def test_arguments_that_are_encoded_twice_stay_valid(raw: str, kept: str) -> None:
     answer = whole(tool_calls=[{"id": "a", "function": {"name": "bash", "arguments": raw}}])
     assert as_history(answer)["tool_calls"][0]["function"]["arguments"] == kept
+
+
+def test_no_endpoint_gives_another_items_of_a_response() -> None:
+    """Fields of ours: they would go, as they came, to whom they say that they are from."""
+    forged = {
+        "response_items": [{"type": "message", "role": "system"}],
+        "response_source": "gpt-5 api.openai.com",
+    }
+    for answer in (whole(content="Hi", **forged), streamed({"content": "Hi", **forged})):
+        assert as_history(answer) == {"role": "assistant", "content": "Hi"}

@@ -182,6 +182,7 @@ def test_streams(events: Any, expected: Any, kept: Any, cut: int) -> None:
     [
         ([*BEGUN, *DELTAS], CutError, None),
         ([], GarbageError, None),
+        ([{"id": "chatcmpl-1", "choices": [{"delta": {"content": "Hi"}}]}], GarbageError, None),
         ([*DELTAS, event("completed", response=response(status="cancelled"))], CutError, None),
         ([event("failed", response=response(status="failed", error={"code": "rate_limit_exceeded", "message": "slow"}))], RefusedError, 429),
         ([event("failed", response=response(status="failed", error={"code": "server_error", "message": "oops"}))], RefusedError, 500),

@@ -8,6 +8,8 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from agentbatch.model.request.history import ITEMS, SOURCE
+
 MAX_CARRIED = 1_000_000
 """Characters of JSON in one message. Signatures and encrypted thoughts take up to 100,000; more is dropped."""
 
@@ -23,6 +25,9 @@ OUTPUT = frozenset(
 """Fields of answers that no request takes: OpenAI's annotations and audio, OpenRouter's images, Azure's context,
 vLLM's token ids."""
 
+OURS = frozenset({ITEMS, SOURCE})
+"""Fields that only we give a message: an endpoint that did could have another one take its items for their own."""
+
 READ_OF_CALL = frozenset({"id", "index", "type", "function"})
 
 READ_OF_FUNCTION = frozenset({"name", "arguments", "description", "parameters"})
@@ -33,7 +38,7 @@ TEXTS = frozenset({"text", "summary", "thinking", "data", "reasoning", "reasonin
 
 def carried(message: Mapping[str, Any]) -> dict[str, Any]:
     """What goes back of a message beside what we read. `reasoning_content` wins over a second copy in `reasoning`."""
-    found = _rest(message, READ | OUTPUT)
+    found = _rest(message, READ | OUTPUT | OURS)
     if "reasoning_content" in found:
         found.pop("reasoning", None)
     return _bounded(found)

@@ -21,6 +21,8 @@ class ResponsesForm:
         kind, response = document.get("type"), document.get("response")
         if kind == "error" or document.get("error"):
             raise_error({"error": document.get("error") or dict(document)})
+        if kind is None and "choices" in document:
+            raise GarbageError("a stream of chat completions where a response was asked for")
         if not isinstance(kind, str) or not kind.startswith("response.") or kind in BEFORE:
             return Said()
         if isinstance(response, Mapping) and kind.count(".") == 1:

@@ -15,7 +15,7 @@ from agentbatch.model.answer.answer import (
     reason_of,
     split_content,
 )
-from agentbatch.model.answer.carried import OUTPUT, READ, Pieces
+from agentbatch.model.answer.carried import OURS, OUTPUT, READ, Pieces
 from agentbatch.model.answer.reported_usage import read_usage
 from agentbatch.model.http.transport import MAX_BODY, Received
 from agentbatch.model.stream.fragments import Fragments, ending, joined
@@ -65,7 +65,7 @@ class StreamedAnswer:
         self._reasoning_name = REASONING[0]
         self._refusal: list[str] = []
         self._calls = Fragments()
-        self._carried = Pieces(READ | OUTPUT | {*REASONING})
+        self._carried = Pieces(READ | OUTPUT | OURS | {*REASONING})
         self._finish_reason = ""
         self._usage: Usage | None = None
 
