@@ -208,7 +208,7 @@ class Settings(BaseModel):
     )
 
     alert: Annotated[Alerts, option("--alert", "AGENTBATCH_ALERTS", "EXPR", "output")] = Field(
-        (), description="warn, and notify, when this comes about: 'failure_rate > 0.1'; again for more"
+        (), description="warn, and notify, when this becomes true: 'failure_rate > 0.1'; again for more"
     )
     metrics_port: Annotated[
         int | None, option("--metrics-port", "AGENTBATCH_METRICS_PORT", "N", "output")

@@ -46,7 +46,7 @@ KEYS: tuple[Key, ...] = (
     Key("search", "ctrl+f,s", "s", "Search", "Search in the transcript (n next, N previous)", "run"),
     Key("search_next", "n", "n", "Next", "The next place that the search found", "run"),
     Key("search_previous", "N", "N", "Previous", "The place before", "run"),
-    Key("sort", "S", "S", "Sort", "Sort: by task, failed, dearest or longest first", "run"),
+    Key("sort", "S", "S", "Sort", "Sort: by task, failed, costliest, longest first", "run"),
     Key("failed(1)", "right_square_bracket", "]", "Next failed", "The next task that has failed", "run"),
     Key("failed(-1)", "left_square_bracket", "[", "Failed before", "The failed task before", "run"),
     Key("close_input", "escape", "esc", "Back", "Back: close what is open, then to the screen before", "run"),
@@ -65,7 +65,7 @@ KEYS: tuple[Key, ...] = (
     Key("mark", "space", "space", "Mark", "Mark for a comparison", "results", footer=True),
     Key("compare", "c", "c", "Compare", "Show two marked runs side by side", "results", footer=True),
     Key("export", "e", "e", "Export", "Write a report: HTML, Markdown, CSV, JUnit ...", "results", footer=True),
-    Key("refresh", "r", "r", "Refresh", "Look again what there is", "results"),
+    Key("refresh", "r", "r", "Refresh", "Refresh the list", "results"),
 )  # fmt: skip
 
 

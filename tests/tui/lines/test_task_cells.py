@@ -182,7 +182,7 @@ def test_rows_are_sorted_and_failed_ones_found_around_the_ends() -> None:
     assert {sort: [rows(sort)[n] for n in range(4)] for sort in SORTS} == {
         "by task": ["a", "b", "c", "d"],
         "failed first": ["b", "c", "d", "a"],
-        "dearest first": ["a", "c", "b", "d"],
+        "costliest first": ["a", "c", "b", "d"],
         "longest first": ["b", "c", "a", "d"],
     }
     assert [rows("by task").failed(task, 1) for task in ("a", "b", "d")] == [1, 1, 1]

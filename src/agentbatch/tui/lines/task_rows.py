@@ -11,7 +11,7 @@ from agentbatch.tui.lines.filter import Filter
 
 StatusOf = Callable[[TaskState], ShownStatus]
 
-Sort = Literal["by task", "failed first", "dearest first", "longest first"]
+Sort = Literal["by task", "failed first", "costliest first", "longest first"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
 
 _FIRST: tuple[frozenset[ShownStatus], ...] = (
@@ -55,7 +55,7 @@ class TaskRows:
             if sort == "failed first":
                 status = self.status(task)
                 return next((place for place, group in enumerate(_FIRST) if status in group), len(_FIRST))
-            return -(task.cost or 0.0) if sort == "dearest first" else -task.duration(now)
+            return -(task.cost or 0.0) if sort == "costliest first" else -task.duration(now)
 
         return [task.id for task in sorted(self.state.tasks.values(), key=key)]
 

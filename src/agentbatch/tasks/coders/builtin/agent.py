@@ -75,8 +75,8 @@ class Agent:
         self._seconds_before = 0.0
         self._specs_tokens = estimate_messages([], self.specs)
         self._scale = 1.0
-        self._misformed = 0
-        self._misformed_mode = self.model.used_mode
+        self._malformed = 0
+        self._malformed_mode = self.model.used_mode
         self._began = time.monotonic()
 
     def add_tools(self, specs: Sequence[ToolSpec], others: Others) -> None:
@@ -181,22 +181,22 @@ class Agent:
         elif file:
             self.untried = self.untried or can_be_run(file)
 
-    def misformed(self) -> bool:
+    def malformed(self) -> bool:
         """A reply held no call that could be carried out, though one was meant. After two in a row the model's tools
         are called in a simpler form from now on; true when that has just come about."""
-        if self.model.used_mode != self._misformed_mode:
-            self._misformed, self._misformed_mode = 0, self.model.used_mode
-        self._misformed += 1
-        if self._misformed < MISFORMED_REPLIES:
+        if self.model.used_mode != self._malformed_mode:
+            self._malformed, self._malformed_mode = 0, self.model.used_mode
+        self._malformed += 1
+        if self._malformed < MISFORMED_REPLIES:
             return False
-        self._misformed = 0
+        self._malformed = 0
         return self.model.step_down(
             f"{MISFORMED_REPLIES} replies in a row held no call that could be carried out"
         )
 
     def wellformed(self) -> None:
         """A call was carried out."""
-        self._misformed = 0
+        self._malformed = 0
 
     def answer(self, call_id: str, text: str) -> None:
         self.conversation.add(tool_message(call_id, self.redact(text)))

@@ -123,11 +123,11 @@ class _Turn:
                 self.agent.tell("The endpoint's content filter withheld a reply of the Coder's model.")
                 return self._format_error("filtered")
             case _:
-                return self._format_error("empty", self.agent.misformed())
+                return self._format_error("empty", self.agent.malformed())
 
     def _text(self, reply: Reply) -> TurnOutcome | None:
         """Words alone: a question or a report, or a call in a form that was not understood."""
-        if not self.tools_used and looks_like_call(reply.content) and self.agent.misformed():
+        if not self.tools_used and looks_like_call(reply.content) and self.agent.malformed():
             self.nudged_for_text = False
         if self.tools_used or self.nudged_for_text:
             return TurnOutcome("text", self.last_text)
@@ -165,7 +165,7 @@ class _Turn:
             )
             return TurnOutcome("finished", self.agent.redact(latest.summary.strip()))
         if all(result.invalid for result in results):
-            return self._format_error(None, not cut_off and self.agent.misformed())
+            return self._format_error(None, not cut_off and self.agent.malformed())
         self.format_errors = 0
         self.agent.wellformed()
         self.tools_used = True
