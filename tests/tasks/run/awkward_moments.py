@@ -1,5 +1,6 @@
 """Acting on a run, or killing it, at a chosen event. Shared by tests of whole runs."""
 
+import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
+from agentbatch.runs.control.saying import Saying
 from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.run.engine import TasksEngine
@@ -58,6 +60,11 @@ class Hand:
             self._left -= 1
             if self._left == 0:
                 self._act(self)
+
+    def say(self, task_id: str, text: str) -> None:
+        """As soon as the event is taken in."""
+        saying = Saying(text, "me", "")
+        asyncio.get_running_loop().call_soon(lambda: self.steering.say(task_id, saying))
 
     def at_once(self) -> None:
         self.engine.signal()

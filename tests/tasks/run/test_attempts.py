@@ -15,10 +15,11 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.database import read_state
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.run.assemble import local_workspaces
-from agentbatch.tasks.run.ending.choosing import CHANGED_SINCE
+from agentbatch.tasks.run.ending.choosing import CHANGED_SINCE, UNHEARD
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.steering import Steering
 from agentbatch.workspace.workspace import Order, Workspaces
+from tests.tasks.run.awkward_moments import Hand
 from tests.tasks.run.verdicts import COMPLETE
 
 RIGHT_ONCE = "case $PWD in *@2*) echo right > a.txt;; *) echo wrong > a.txt;; esac"
@@ -376,3 +377,24 @@ async def test_a_paused_task_stands_still_with_its_attempts(run_tasks: Any, work
     assert {"t", "t@1", "t@2"} == set(held)
     assert not any(one.paused for one in ran.outcome.state.by_id.values())
     assert ran.task.status == "completed"
+
+
+@pytest.mark.slow
+async def test_an_attempt_that_was_over_before_the_user_said_more_is_not_taken(
+    run_tasks: Any, work: Path
+) -> None:
+    """Those after it hear it, also one that begins later, with its first prompt."""
+    hand = Hand(e.TaskFinished, lambda hand: hand.say("t", "In German."))
+    ran = await run_tasks(
+        [{**TASK, "verify": "true", "attempts": 3, "stop_at": "all"}],
+        [script("echo new > a.txt")],
+        parallel=1,
+        on_start=hand.attach,
+        on_event=hand.on_event,
+    )
+    assert (ran.task.status, ran.task.choice.attempt) == ("completed", "t@2")
+    problems = {one.attempt: one.problem for one in ran.task.choice.standings}
+    assert problems == {"t@1": UNHEARD, "t@2": "", "t@3": ""}
+    assert [(one.text, one.seq <= ran.task.heard) for one in ran.task.said] == [("In German.", True)]
+    firsts = [body["messages"][1]["content"] for body in ran.coder_requests() if len(body["messages"]) == 2]
+    assert ["In German." in first for first in firsts] == [False, True, True]

@@ -12,6 +12,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
 from tests.support.command_coder import AGENT
 from tests.support.programs import alive
+from tests.tasks.run.awkward_moments import Hand
 from tests.tasks.run.verdicts import COMPLETE
 
 PROMPT = "Change it."
@@ -90,3 +91,15 @@ async def test_stopped_in_a_turn_and_resumed_in_its_session(run_tasks: Any, tmp_
     _, (arguments, prompt) = asked(heard)
     assert arguments == ["resume", "th-1"]
     assert prompt.startswith("You were interrupted in the middle of this")
+
+
+@pytest.mark.slow
+async def test_what_the_user_says_stands_in_its_next_prompt(run_tasks: Any, tmp_path: Path) -> None:
+    """It does what is asked at once: without what was said, that would have been accepted."""
+    heard = project(tmp_path, [BEGINS, RIGHT, SAYS, ENDS], [BEGINS, SAYS, ENDS])
+    hand = Hand(e.CheckStarted, lambda hand: hand.say("t", "In German."))
+    ran = await run_tasks([TASK], [SCRIPT], on_start=hand.attach, on_event=hand.on_event, **FLAGS)
+    assert (ran.task.status, ran.task.iteration) == ("completed", 2)
+    (_, first), (_, second) = asked(heard)
+    assert "In German." not in first
+    assert second == "The user says:\n\nIn German."

@@ -7,6 +7,7 @@ import pytest
 
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
+from tests.tasks.run.awkward_moments import Hand
 from tests.tasks.run.verdicts import COMPLETE
 
 TASK = "Write prog.py with a function double(n) that returns twice n."
@@ -172,6 +173,24 @@ async def test_with_examples_and_values_neither_a_run_of_the_coders_nor_a_judge_
     assert (verdict.decided_by, verdict.verdict, verdict.refusals) == ("checks", None, [])
     assert [line.kind for line in verdict.checks] == ["sound", "example", "own"]
     assert ran.task.accepted_by == "checks"
+
+
+@pytest.mark.slow
+async def test_a_judge_is_asked_where_the_user_has_said_more_than_the_checks_know(run_tasks: Any) -> None:
+    prompt, hand = (
+        f"{TASK}\n\n    double(2) == 4",
+        Hand(e.TaskStarted, lambda hand: hand.say("t", "In German.")),
+    )
+    at_once = Say(calls=[write(RIGHT).calls[0], write(RIGHT).calls[2]])
+    checks = [once(ASSERTS), once(PROGRAM), Say()]
+    ran = await run_tasks(
+        [task(prompt)],
+        [script(at_once, checks=checks, task=prompt)],
+        on_start=hand.attach,
+        on_event=hand.on_event,
+    )
+    assert [one.decided_by for one in ran.task.verdicts] == ["judge"]
+    assert "\nIn German.\n" in ran.evaluator_requests()[0]["messages"][-1]["content"]
 
 
 async def test_without_either_the_coder_is_told_to_run_its_work_first(run_tasks: Any) -> None:
