@@ -71,7 +71,8 @@ def parse_command(
     commands = root.add_subparsers()
     _load(COMMANDS[name].module).add_parser(commands)
     parser, rest = _innermost(commands.choices[name], words)
-    found, unknown = parser.parse_known_args(rest, namespace)
+    parse = parser.parse_known_intermixed_args if parser.intermixed else parser.parse_known_args
+    found, unknown = parse(rest, namespace)
     if unknown:
         parser.refuse(unknown)
     return found

@@ -21,7 +21,7 @@ or says what is missing.
   agentbatch init          put task.json and .env here
   agentbatch doctor        check keys, endpoints, models, sandbox and disk
   agentbatch status        show how a run is doing (logs, watch: follow it)
-  agentbatch stop          stop a run (pause, unpause, cancel, retry: steer it)
+  agentbatch stop          stop a run (pause, cancel, retry, say, set: steer it)
   agentbatch resume        resume an interrupted run
   agentbatch results       browse, export and compare results
   agentbatch show TASK     show one task and why; --diff: what it changed

@@ -17,6 +17,9 @@ WIDTH = 79
 class CommandParser(argparse.ArgumentParser):
     """The parser of a command. Its mistakes are UserErrors; the usage line is on stderr by then."""
 
+    intermixed = False
+    """Options may stand between its arguments."""
+
     def __init__(self, **settings: Any) -> None:
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         settings["formatter_class"] = partial(settings["formatter_class"], width=WIDTH)

@@ -44,6 +44,8 @@ class Desk:
         return f"cancel {task}"
     def retry_task(self, task):
         return f"retry {task} \\x1b[31mred"
+    def say(self, task, saying):
+        return f"{task}: {saying.text!r}"
     def set_concurrency(self, number):
         return f"concurrency {number} " + "word " * 30
 
@@ -128,6 +130,11 @@ def test_what_the_engine_did_is_said_and_what_it_refused_ends_with_1(fleet: Flee
     assert fleet.say("cancel", "al") == (0, "cancel alpha\n", "")
     assert fleet.say("retry", "2") == (0, "retry beta-1 red\n", "")
     assert fleet.say("resume-paused") == (1, "", "agentbatch: Nothing is paused.\n")
+    assert fleet.say("say", "al", "--run", RUN, "a\x1b[31m", "-", "做") == (0, "alpha: 'a - 做'\n", "")
+    assert fleet.say("say", "--all", "one", "two") == (0, "None: 'one two'\n", "")
+    (fleet.folder / "notes").write_bytes(b"one\r\ntwo \xff\n")
+    read = commands.start("say", "1", "-", cwd=fleet.folder, env=os.environ, stdin=fleet.folder / "notes")
+    assert read.result().stdout == "alpha: 'one\\ntwo \ufffd'\n"
     code, out, _ = fleet.say("set", "concurrency", "5")
     assert (code, " ".join(out.split())) == (0, "concurrency 5 " + " ".join(["word"] * 30))
     assert all(len(line) <= 80 for line in out.splitlines())
@@ -140,6 +147,10 @@ def test_what_the_engine_did_is_said_and_what_it_refused_ends_with_1(fleet: Flee
         (["cancel", "alhpa"], "Did you mean alpha?"),
         (["retry", "beta"], "'beta' could be any of 2 tasks: beta-1, beta-2."),
         (["cancel"], "TASK"),
+        (["say", "alpha"], "What is to be said?"),
+        (["say", "alpha", " \n"], "There is nothing to say"),
+        (["say", "alpha", "x" * 10_001], "at most 10,000 characters"),
+        (["say", "gamma", "x"], "The run has no task 'gamma'."),
         (["set", "concurrency", "many"], "N: must be a whole number from 1 to 10000, not 'many'."),
         (["set", "concurrency", "0"], "N: must be a whole number from 1 to 10000, not '0'."),
         (["set", "concurrency", "1001"], "a number from 1 to 1000"),

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import Any
 
+from agentbatch.cli.parser import CommandParser
 from agentbatch.cli.runs.choice import chosen_task, running_run
 from agentbatch.cli.runs.control import RUN_HELP, ask
 from agentbatch.config import load_settings
@@ -22,7 +23,8 @@ NOTHING = 'What is to be said? `agentbatch say TASK "..."`, or `-` to read it fr
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("say", description=SAY)
+    parser: CommandParser = subparsers.add_parser("say", description=SAY)
+    parser.intermixed = True
     parser.set_defaults(command=_say)
     parser.add_argument("--all", action="store_true", help="to all tasks that are not over; TASK is left out")
     task = "its id, how that begins, or its number; of an attempt: t@2"
