@@ -22,7 +22,7 @@ from agentbatch.tasks.run.visiting import why_not_visited
 from agentbatch.text import clip, harmless, list_names
 
 SHELL = """\
-Open a shell in the place where a task works, its directory, copy or worktree, in
+Open a shell where a task works, in its directory, copy or worktree, and in
 its sandbox or container and with its environment: while the task is paused, or
 when it has ended and its place is still there. What is changed there is told to
 its coder and its judge when it goes on. Leave it with exit.
