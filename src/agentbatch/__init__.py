@@ -10,7 +10,8 @@ __version__ = "1.0.0rc1"
 
 _LATE = {
     **dict.fromkeys(
-        ("Batch", "Progress", "Run", "RunResult", "Task", "TaskResult", "open_run", "run"), "agentbatch.api"
+        ("Batch", "Progress", "Run", "RunResult", "Task", "TaskResult", "Turn", "open_run", "run"),
+        "agentbatch.api",
     ),
     "UserError": "agentbatch.errors",
     "events": "agentbatch.runs",

@@ -93,6 +93,12 @@ async def test_two_at_once(tmp_path: Path, server: RehearsalServer) -> None:
     assert await output_of(example("asyncio.gather").replace(", max_cost=2", ""), tmp_path, server) == ["0 0"]
 
 
+async def test_a_coder_of_one_s_own(tmp_path: Path, server: RehearsalServer) -> None:
+    told = await output_of(example("class Lines"), tmp_path, server)
+    assert told == ["completed words.txt has 3 lines. lines"]
+    assert (tmp_path / "work/words/words.txt").read_text() == "red\ngreen\nblue\n"
+
+
 async def test_a_notebook_s_cell(
     tmp_path: Path, server: RehearsalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +130,7 @@ def test_every_example_is_run() -> None:
         "sys.exit(result.exit_code)",
         "display_id",
         "asyncio.timeout(2)",
+        "class Lines",
         "asyncio.gather",
     )
     assert sorted(map(example, words)) == sorted(BLOCKS)

@@ -7,6 +7,7 @@ from agentbatch.api.batch import Batch, run
 from agentbatch.api.result import Progress, RunResult, TaskResult
 from agentbatch.api.run import Run, Starting, open_run
 from agentbatch.api.task import Task
+from agentbatch.tasks.coders.python import OwnCoder, Turn
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import DryRun, PreparedRun
 from agentbatch.tasks.run.run_batch import RunOutcome, run_batch
@@ -14,6 +15,7 @@ from agentbatch.tasks.run.run_batch import RunOutcome, run_batch
 __all__ = [
     "Batch",
     "DryRun",
+    "OwnCoder",
     "PreparedRun",
     "Progress",
     "Run",
@@ -22,6 +24,7 @@ __all__ = [
     "Starting",
     "Task",
     "TaskResult",
+    "Turn",
     "open_run",
     "prepare",
     "run",

@@ -12,6 +12,7 @@ from agentbatch.api.settings import given_settings
 from agentbatch.api.task import entries
 from agentbatch.config import load
 from agentbatch.errors import UserError
+from agentbatch.tasks.coders.python import MakeCoder
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.spec.task import Task
@@ -32,11 +33,14 @@ class Batch:
         folder: str | os.PathLike[str] = ".",
         environ: Mapping[str, str] | None = None,
         env_file: str | os.PathLike[str] | None = None,
+        coders: Mapping[str, MakeCoder] | None = None,
         **settings: Any,
     ) -> None:
-        """`tasks`: the tasks, or the path of a task file. What they name is relative to `folder`, or to that file."""
+        """`tasks`: the tasks, or the path of a task file. What they name is relative to `folder`, or to that file.
+        `coders`: of your own, by the name that tasks (`coder="mine"`) or the batch (`coder_name="mine"`) give."""
         self.folder = Path(folder).resolve()
         self.environ = dict(os.environ if environ is None else environ)
+        self._coders = dict(coders or {})
         self._env_file = self.folder / env_file if env_file is not None else None
         self._flags = {"mode": "parallel", **given_settings(settings)}
         self.tasks: list[dict[str, Any]] = []
@@ -61,6 +65,7 @@ class Batch:
             env_file=self._env_file,
             flags={**self._flags, **env_file},
             tasks=self.tasks,
+            coders=self._coders,
         )
 
     def start(self) -> Starting:

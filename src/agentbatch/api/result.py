@@ -73,6 +73,11 @@ class TaskResult:
         return self.state.iteration
 
     @property
+    def coder(self) -> str:
+        """Who works on it, or did last."""
+        return self.state.coder
+
+    @property
     def summary(self) -> str:
         """The coder's own words at its end: a claim, and no proof."""
         return self.state.last_response

@@ -24,6 +24,7 @@ from agentbatch.runs.listing import find_run, recorded, require_tasks, run_info
 from agentbatch.runs.listing import open_run as read_run
 from agentbatch.runs.session import Engine
 from agentbatch.runs.store.database import load_events, reading
+from agentbatch.tasks.coders.python import MakeCoder
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.run_batch import RunOutcome, run_batch
@@ -141,14 +142,15 @@ class Run:
         force: bool = False,
         environ: Mapping[str, str] | None = None,
         env_file: str | os.PathLike[str] | None = None,
+        coders: Mapping[str, MakeCoder] | None = None,
         **settings: Any,
     ) -> "Starting":
         """Go on with a run on which no engine works: like Batch.start(), and the rest as Batch takes it. What is not
-        given is as the run was started, but for keys. `retry_failed`: run failed tasks again; `force`: all. Raises
-        UserError."""
+        given is as the run was started, but for keys and own coders. `retry_failed`: run failed tasks again; `force`:
+        all. Raises UserError."""
         again = {"resume": True, "retry_failed": retry_failed, "force": force}
         given = {**given_settings(settings), **again}
-        return Starting(lambda: _prepare_again(self._folder, given, environ, env_file))
+        return Starting(lambda: _prepare_again(self._folder, given, environ, env_file, dict(coders or {})))
 
     async def _command(self, name: str, **arguments: object) -> str:
         """The engine's answer, a sentence. Raises UserError with it where nothing was done."""
@@ -205,6 +207,7 @@ def _prepare_again(
     given: Mapping[str, Any],
     environ: Mapping[str, str] | None,
     env_file: str | os.PathLike[str] | None,
+    coders: Mapping[str, MakeCoder],
 ) -> PreparedRun:
     info = recorded(folder)
     base = folder.path.resolve().parents[2]
@@ -214,7 +217,9 @@ def _prepare_again(
     named = base / flags["env_file"] if "env_file" in flags else None
     own = dict(os.environ if environ is None else environ)
     settings = load({k: v for k, v in flags.items() if k != "env_file"}, own, named, base).settings
-    return prepare(settings, folder=base, environ=own, env_file=named, flags=flags, resume=folder)
+    return prepare(
+        settings, folder=base, environ=own, env_file=named, flags=flags, resume=folder, coders=coders
+    )
 
 
 async def _cancel(task: "asyncio.Task[RunOutcome]") -> None:

@@ -20,7 +20,8 @@ OF_COMMANDS: Mapping[str, str] = {
     "daemon": "the engine works in this process; `agentbatch --daemon` starts one in the background",
     **dict.fromkeys(("display", "verbose", "ascii"), "nothing is printed; see Run.events() and Run.states()"),
     **dict.fromkeys(("report", "fail_under"), "`agentbatch report RUN` writes reports"),
-    **dict.fromkeys(("models", "coders"), "`agentbatch compare` compares"),
+    "models": "`agentbatch compare` compares",
+    "coders": "`agentbatch compare` compares; coders of your own are an argument of Batch",
     "tasks": "the first argument is the task file",
 }
 """Settings that mean something to commands alone, and what is meant in Python."""

@@ -8,9 +8,11 @@ from types import MappingProxyType
 from agentbatch.mcp.server import McpServer
 from agentbatch.tasks.coders.builtin.definition import load_coder
 from agentbatch.tasks.coders.builtin.kind import BuiltinKind
-from agentbatch.tasks.coders.catalog.catalog import load_coders
+from agentbatch.tasks.coders.catalog.catalog import load_coders, python_entry
 from agentbatch.tasks.coders.catalog.entry import CoderEntry, Protocol
 from agentbatch.tasks.coders.kind import CoderKind
+from agentbatch.tasks.coders.python import MakeCoder as MakeCoder
+from agentbatch.tasks.coders.python import PythonKind
 from agentbatch.tasks.spec.escalation import Escalation
 
 
@@ -35,18 +37,22 @@ KINDS: Mapping[Protocol, Callable[[Path, CoderEntry], CoderKind]] = MappingProxy
 class CoderKinds:
     """Those of agents/coders.toml, each made when it is asked for."""
 
-    def __init__(self, folder: Path, logins: Collection[str] = ()) -> None:
-        """`logins`: names of those that use a login of their own."""
+    def __init__(
+        self, folder: Path, logins: Collection[str] = (), own: Mapping[str, MakeCoder] = MappingProxyType({})
+    ) -> None:
+        """`logins`: names of those that use a login of their own; `own`: those of the program that uses us, by name.
+        Raises UserError for a name that is none, or is taken."""
         self.folder = folder
         self._logins = logins
-        self._made: dict[str, CoderKind] = {}
+        self._made: dict[str, CoderKind] = {name: PythonKind(name, make) for name, make in own.items()}
+        self._own = {name: python_entry(name, load_coders(folder)) for name in own}
 
     @cached_property
     def entries(self) -> Mapping[str, CoderEntry]:
         return {
             name: entry.logged_in() if name in self._logins else entry.without_login()
             for name, entry in load_coders(self.folder).items()
-        }
+        } | self._own
 
     def usual_steps(self, name: str) -> tuple[Escalation, ...]:
         """How a coder escalates where nobody says anything; those of others have no steps of their own."""

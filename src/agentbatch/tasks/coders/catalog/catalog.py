@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,14 @@ def load_coders(folder: Path) -> Mapping[str, CoderEntry]:
             found[name] = _over(found.get(name, {}), table)
             entries[name] = _entry(path, text, name, {**found[name], "own": own})
     return entries
+
+
+def python_entry(name: str, known: Collection[str]) -> CoderEntry:
+    """Of a coder of the program that uses us. Raises UserError for a name that is none, or is one of `known`."""
+    wrong = _wrong(name, {}) or (f"the coder {name} is there already." if name in known else "")
+    if wrong:
+        raise UserError(f"coders: {wrong}")
+    return CoderEntry(name=name, protocol="builtin", gateway=False)
 
 
 def _tables(path: Path, text: str) -> Tables:

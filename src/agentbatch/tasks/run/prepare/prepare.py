@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from agentbatch.config import Mode, Settings, secret_variables
@@ -17,7 +18,7 @@ from agentbatch.runs.store.database import read_state
 from agentbatch.spending.pricing import Prices, require_prices
 from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
-from agentbatch.tasks.coders.makers import CoderKinds
+from agentbatch.tasks.coders.makers import CoderKinds, MakeCoder
 from agentbatch.tasks.run.prepare.coders import check_logins, check_named, choose_coders
 from agentbatch.tasks.run.prepare.context import check_context, rules_above
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, RESULTS_FILES, PreparedRun
@@ -50,9 +51,10 @@ def prepare(
     flags: Mapping[str, Any] | None = None,
     resume: RunFolder | None = None,
     tasks: Sequence[Mapping[str, Any]] = (),
+    coders: Mapping[str, MakeCoder] = MappingProxyType({}),
 ) -> PreparedRun:
     """Check everything. `flags`: the settings that came from the command line; `resume`: the run to resume; `tasks`:
-    entries of a task file, as JSON has them, in the place of one.
+    entries of a task file, as JSON has them, in the place of one; `coders`: more of them, by name.
 
     Raises UserError for the first thing that a person has to mend.
     """
@@ -62,7 +64,7 @@ def prepare(
         refuse_named_anew(folder, settings.named_by_file)
     mode: Mode = settings.mode or "parallel"
     task_file = folder / settings.tasks
-    kinds = CoderKinds(folder, settings.coder_login)
+    kinds = CoderKinds(folder, settings.coder_login, coders)
     evaluator = load_evaluator(folder).with_checks(settings.checks)
     check_named(kinds, settings.coder_name, "--coder")
     check_logins(kinds, settings.coder_login)
@@ -102,7 +104,7 @@ def prepare(
     check_directories(((task.id, task.root) for task in plan.tasks), folder)
     ours = own_environment(environ, [task.root for task in plan.tasks])
     worktrees = _check_isolation(plan, settings, ours)
-    coders = choose_coders(plan, kinds, settings, ours["PATH"], resume)
+    chosen = choose_coders(plan, kinds, settings, ours["PATH"], resume)
     if settings.cluster is None:
         check_commands(plan.tasks, ours["PATH"])
     if settings.judge == "none":
@@ -122,17 +124,17 @@ def prepare(
         environ=environ,
         mode=mode,
         plan=plan,
-        coder=coders.kind,
+        coder=chosen.kind,
         above=rules_above(plan),
-        of_coders=(*coders.warnings, *unserved(with_attempts(plan).tasks, kinds.entries)),
-        coders=coders.names,
-        own_models=coders.own_models,
+        of_coders=(*chosen.warnings, *unserved(with_attempts(plan).tasks, kinds.entries)),
+        coders=chosen.names,
+        own_models=chosen.own_models,
         evaluator=evaluator,
-        prompts=Prompts(folder, coders.kind.prompts, evaluator.prompts),
+        prompts=Prompts(folder, chosen.kind.prompts, evaluator.prompts),
         prices=_load_prices(settings, folder),
         sandbox=sandbox,
         engine=engine,
-        programs=coders.programs,
+        programs=chosen.programs,
         env_files=tuple(
             dict.fromkeys(
                 f.absolute()
