@@ -54,6 +54,7 @@ GROUPS: Mapping[str, Mapping[str, Command]] = {
     },
     "setup": {
         "coders": Command("setup.coders", "list the coders that tasks can name"),
+        "mcp": Command("setup.mcp", "list MCP servers and their tools"),
         "doctor": Command("setup.doctor", "check keys, endpoints, models, sandbox and disk"),
         "completions": Command("setup.completions", "print completions for bash, zsh or fish"),
         "models": Command("setup.models", "list and download models for --local"),

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from agentbatch.model.reply import ToolSpec
-from agentbatch.text import nearest
+from agentbatch.text import list_names, nearest
 from agentbatch.workspace.files.paths import PathError
 from agentbatch.workspace.tools.arguments import ArgumentsError, parse_arguments
 from agentbatch.workspace.tools.base import Arguments, Hand, Toolbox, ToolDirectory
@@ -22,6 +22,8 @@ HANDS: Mapping[str, Hand] = MappingProxyType(
 )
 """All tools of a workspace by name, in the order in which a model sees them."""
 
+MOST_NAMED = 30
+"""Tools in a sentence: servers may bring a hundred."""
 SUMMARY = 100
 """Characters of a summary line."""
 
@@ -79,7 +81,8 @@ async def dispatch(
 def unknown_tool(name: str, toolbox: Mapping[str, object]) -> ToolResult:
     """The answer to a call of a tool that is not in the toolbox."""
     return ToolResult(
-        f"There is no tool {name[:SUMMARY]!r}{did_you_mean(name, toolbox)} The tools are {', '.join(toolbox)}.",
+        f"There is no tool {name[:SUMMARY]!r}{did_you_mean(name, toolbox)} The tools are "
+        f"{list_names(list(toolbox), MOST_NAMED)}.",
         ok=False,
         invalid=True,
         note="unknown tool",

@@ -46,7 +46,7 @@ def prepared(folder: Path, servers: dict[str, Any], **given: Any) -> PreparedRun
             {"command": ["no-such-program-x"]},
             "Task t: its MCP server s cannot be started. The program no-such-pro",
         ),
-        ({**DOCS, "headers": {"A": "${NOT_SET}"}}, "name ${NOT_SET}, which is not set"),
+        ({**DOCS, "headers": {"A": "${NOT_SET}"}}, "has ${NOT_SET} in its headers, which is not set"),
         (
             {**DOCS, "headers": {"A": "${OPENAI_API_KEY}"}},
             "a key of a model endpoint, which goes nowhere else",

@@ -24,24 +24,37 @@ def with_servers(plan: Plan, environ: Mapping[str, str], own_keys: Collection[st
     those alone. Raises UserError."""
     if not any(task.servers for task in plan.tasks):
         return plan
+    check_package()
+
+    def with_headers(task: PlannedTask) -> PlannedTask:
+        servers = {
+            name: filled(f"Task {task.id}: its MCP server {name}", server, environ, own_keys)
+            for name, server in task.servers.items()
+        }
+        return replace(task, servers=servers)
+
+    return replace(plan, tasks=tuple(map(with_headers, plan.tasks)))
+
+
+def check_package() -> None:
+    """Raises UserError."""
     if find_spec("mcp") is None:
         raise UserError("MCP servers need a package more: pip install 'agentbatch[mcp]'.")
-    return replace(plan, tasks=tuple(_filled(task, environ, own_keys) for task in plan.tasks))
 
 
-def _filled(task: PlannedTask, environ: Mapping[str, str], own_keys: Collection[str]) -> PlannedTask:
-    servers = {}
-    for name, server in task.servers.items():
-        for variable in server.references:
-            who = f"Task {task.id}: the headers of its MCP server {name} name ${{{variable}}}, "
-            if variable in own_keys:
-                raise UserError(
-                    f"{who}a key of a model endpoint, which goes nowhere else. Use another variable."
-                )
-            if not environ.get(variable):
-                raise UserError(f"{who}which is not set. Set it in the environment or in .env.")
-        servers[name] = server.model_copy(update={"headers": server.filled_headers(environ)})
-    return replace(task, servers=servers)
+def filled(who: str, server: McpServer, environ: Mapping[str, str], own_keys: Collection[str]) -> McpServer:
+    """The server, which is `who` in a sentence, with its headers filled in. Raises UserError."""
+    for variable in server.references:
+        if variable in own_keys:
+            raise UserError(
+                f"{who} has ${{{variable}}} in its headers, a key of a model endpoint, which goes nowhere else. Use "
+                "another variable."
+            )
+        if not environ.get(variable):
+            raise UserError(
+                f"{who} has ${{{variable}}} in its headers, which is not set. Set it in the environment or in .env."
+            )
+    return server.model_copy(update={"headers": server.filled_headers(environ)})
 
 
 def check_planted(plan: Plan, folder: Path, task_file: Path) -> None:
