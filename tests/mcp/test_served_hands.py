@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from agentbatch.model.reply import Reply, ToolCall
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
@@ -41,6 +43,7 @@ async def test_what_a_server_says_to_the_judge_is_no_evidence(tmp_path: Path) ->
     assert shown == ["mcp__named__key {}", "mcp__named__touch {}"]
 
 
+@pytest.mark.slow
 async def test_a_server_that_the_judge_cannot_have_is_told(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     workspace = local_workspace(tmp_path / "work", tmp_path / "outputs")

@@ -4,6 +4,7 @@ within the address's own origin alone.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import anyio
 import httpx2
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCRequest, JSONRPCResponse
@@ -30,22 +32,17 @@ CONNECT = 20.0
 class HttpStreams:
     """`problem`: why it cannot be spoken with, once it is known; a sentence."""
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], *, sse: bool = False) -> None:
+        """`sse`: the older way, whose answers all come in one stream."""
         self._url = url
         self._headers = headers
+        self._sse = sse
         self.problem = ""
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[tuple[MemoryObjectReceiveStream[Any], Any]]:
         """What the package calls a transport."""
-        client = _Client(self._headers, self._tell)
-        async with (
-            client,
-            streamable_http_client(self._url, http_client=client, max_sse_event_size=MAX_RECEIVED) as (
-                incoming,
-                outgoing,
-            ),
-        ):
+        async with self._streams() as (incoming, outgoing):
             heard, answers = anyio.create_memory_object_stream[Any](0)
             async with anyio.create_task_group() as pumps, heard, answers:
                 pumps.start_soon(_answers, incoming, heard)
@@ -53,6 +50,21 @@ class HttpStreams:
                     yield answers, outgoing
                 finally:
                     pumps.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def _streams(self) -> AsyncIterator[tuple[Any, Any]]:
+        client = _Client(self._headers, self._tell, hears=self._sse, trust=_trust(self._url))
+        if self._sse:
+            async with sse_client(self._url, httpx_client_factory=lambda *_, **__: client) as streams:
+                yield streams
+        else:
+            async with (
+                client,
+                streamable_http_client(
+                    self._url, http_client=client, max_sse_event_size=MAX_RECEIVED
+                ) as streams,
+            ):
+                yield streams
 
     def _tell(self, problem: str) -> None:
         self.problem = problem
@@ -72,28 +84,40 @@ async def _answers(incoming: Any, heard: MemoryObjectSendStream[Any]) -> None:
                 await heard.send(one)
 
 
+def _trust(url: str) -> ssl.SSLContext:
+    """To read the system's certificates takes 30 ms, for https alone; without them nobody is trusted."""
+    return (
+        httpx2.create_ssl_context() if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    )
+
+
 class _Client(httpx2.AsyncClient):
-    def __init__(self, headers: Mapping[str, str], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, headers: Mapping[str, str], tell: Callable[[str], None], *, hears: bool, trust: ssl.SSLContext
+    ) -> None:
+        """`hears`: what it tells unasked is listened to."""
         super().__init__(
             headers={**headers, "Accept-Encoding": "identity"},
             timeout=httpx2.Timeout(None, connect=CONNECT),
             follow_redirects=False,
+            verify=trust,
         )
         self._tell = tell
+        self._hears = hears
+        self._received = 0
 
     async def send(self, request: httpx2.Request, **more: Any) -> httpx2.Response:
-        if request.method == "GET":  # what it would tell unasked, nobody listens to
+        if request.method == "GET" and not self._hears:
             return httpx2.Response(405, request=request)
         if request.method == "DELETE":
             return await self._left(request)
+        self._received = 0
         try:
             response = await super().send(request, **more)
         except httpx2.HTTPError as error:
             self._tell(f"It cannot be reached: {clip(str(error) or type(error).__name__, 300)}.")
             raise
-        self._tell("")
-        if response.status_code >= 400:
-            self._tell(f"It answered with HTTP {response.status_code}.")
+        self._tell(f"It answered with HTTP {response.status_code}." if response.status_code >= 300 else "")
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
             await response.aclose()
@@ -102,8 +126,14 @@ class _Client(httpx2.AsyncClient):
             )
             raise httpx2.DecodingError("packed", request=request)
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Bounded(response.stream, self._tell)
+        response.stream = _Bounded(response.stream, self._take)
         return response
+
+    def _take(self, size: int) -> None:
+        self._received += size
+        if self._received > MAX_RECEIVED:
+            self._tell(f"It sent an answer of more than {MAX_RECEIVED >> 20} MB.")
+            raise httpx2.ReadError("too large")
 
     async def _left(self, request: httpx2.Request) -> httpx2.Response:
         """The end of a session, which nobody waits for."""
@@ -115,17 +145,13 @@ class _Client(httpx2.AsyncClient):
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, tell: Callable[[str], None]) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, take: Callable[[int], None]) -> None:
         self._stream = stream
-        self._tell = tell
+        self._take = take
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
         async for data in self._stream:
-            size += len(data)
-            if size > MAX_RECEIVED:
-                self._tell(f"It sent an answer of more than {MAX_RECEIVED >> 20} MB.")
-                raise httpx2.ReadError("too large")
+            self._take(len(data))
             yield data
 
     async def aclose(self) -> None:

@@ -27,6 +27,8 @@ class McpServer(BaseModel):
     """Program and arguments: it is started in the task's directory, inside the same walls as the task's commands."""
     url: str = ""
     """Of one that is reached by streamable HTTP, from the engine."""
+    sse: bool = False
+    """It speaks the older way of HTTP with server-sent events instead."""
     env: dict[str, str] = {}
     """Variables for the command, besides the task's own."""
     headers: dict[str, str] = {}
@@ -83,7 +85,7 @@ class McpServer(BaseModel):
     def _check_kind(self) -> Self:
         if bool(self.command) == bool(self.url):
             raise ValueError("must have either a command or a url")
-        for field, kind in (("env", "command"), ("headers", "url")):
+        for field, kind in (("env", "command"), ("headers", "url"), ("sse", "url")):
             if getattr(self, field) and not getattr(self, kind):
                 raise ValueError(f"{field} belongs to a server with a {kind}")
         return self

@@ -110,7 +110,7 @@ class RunningServer:
         from agentbatch.mcp.streams import ProcessStreams
 
         if self.server.url:
-            return Connection(HttpStreams(self.server.url, self.server.headers), _closed)
+            return Connection(HttpStreams(self.server.url, self.server.headers, sse=self.server.sse), _closed)
         program = Program(argv=self.server.command, home=f"mcp-{self.name}", env=self.server.env)
         try:
             process = self._process = await self._workspace.open(program)

@@ -15,11 +15,11 @@ SECRET = McpServer(url="https://docs.example.com/mcp", headers={"Authorization":
 
 
 @pytest.mark.parametrize(
-    ("server", "http", "told", "sentence"),
+    ("server", "takes", "told", "sentence"),
     [
         (
             COMMAND,
-            False,
+            [],
             {
                 "command": "/usr/bin/env",
                 "args": ["notes-server", "--all"],
@@ -27,16 +27,27 @@ SECRET = McpServer(url="https://docs.example.com/mcp", headers={"Authorization":
             },
             "",
         ),
-        (ABSOLUTE, False, {"command": "/opt/notes", "args": ["x"], "env": []}, ""),
-        (URL, True, {"type": "http", "url": "https://docs.example.com/mcp", "headers": []}, ""),
-        (URL, False, None, "It takes no MCP servers by HTTP, and does without s."),
-        (SECRET, True, None, "It does not get the MCP server s, whose headers stay outside of its walls."),
+        (ABSOLUTE, [], {"command": "/opt/notes", "args": ["x"], "env": []}, ""),
+        (URL, ["http"], {"type": "http", "url": "https://docs.example.com/mcp", "headers": []}, ""),
+        (
+            URL.model_copy(update={"sse": True}),
+            ["http", "sse"],
+            {"type": "sse", "url": "https://docs.example.com/mcp", "headers": []},
+            "",
+        ),
+        (URL, ["sse"], None, "It takes no such MCP servers as s by HTTP, and does without."),
+        (
+            SECRET,
+            ["http"],
+            None,
+            "It does not get the MCP server s, whose headers stay outside of its walls.",
+        ),
     ],
 )
 def test_what_an_agent_is_told(
-    server: McpServer, http: bool, told: dict[str, object] | None, sentence: str
+    server: McpServer, takes: list[str], told: dict[str, object] | None, sentence: str
 ) -> None:
-    found, left_out = told_servers({"s": server}, http)
+    found, left_out = told_servers({"s": server}, takes)
     shown = [one.model_dump(by_alias=True, exclude_none=True) for one in found]
     assert shown == ([] if told is None else [{"name": "s", **told}])
     assert left_out == ([sentence] if sentence else [])

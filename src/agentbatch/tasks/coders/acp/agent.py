@@ -66,8 +66,8 @@ class AcpAgent:
         """And its version, as it gives them."""
         self.loads = False
         """It can take up a session of an earlier process."""
-        self.servers_by_http = False
-        """It takes MCP servers with a URL."""
+        self.takes: list[str] = []
+        """Ways to MCP servers elsewhere that it knows: `http`, `sse`."""
         self._logins: list[str] = []
         """Ways to log in that it knows."""
         self._options: dict[str, Any] = {}
@@ -107,7 +107,9 @@ class AcpAgent:
         able = answer.get("agentCapabilities")
         self.loads = isinstance(able, dict) and able.get("loadSession") is True
         servers = able.get("mcpCapabilities") if isinstance(able, dict) else None
-        self.servers_by_http = isinstance(servers, dict) and servers.get("http") is True
+        self.takes = [
+            way for way in ("http", "sse") if isinstance(servers, dict) and servers.get(way) is True
+        ]
         ways = answer.get("authMethods")
         self._logins = [
             str(one.get("name") or one.get("id"))

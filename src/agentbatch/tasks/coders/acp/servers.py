@@ -1,19 +1,19 @@
 """Servers of tools as an agent is told of them, which starts or calls them itself, inside its walls. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from acp.schema import EnvVariable, HttpMcpServer, McpServerStdio
+from acp.schema import EnvVariable, HttpMcpServer, McpServerStdio, SseMcpServer
 
 from agentbatch.mcp.server import McpServer
 
-Told = Sequence[HttpMcpServer | McpServerStdio]
+Told = Sequence[HttpMcpServer | SseMcpServer | McpServerStdio]
 
 
 def told_servers(
-    servers: Mapping[str, McpServer], http: bool
-) -> tuple[list[HttpMcpServer | McpServerStdio], list[str]]:
-    """For `session/new`, and a sentence for each that it cannot have. `http`: it takes those with a URL."""
-    told: list[HttpMcpServer | McpServerStdio] = []
+    servers: Mapping[str, McpServer], takes: Collection[str]
+) -> tuple[list[HttpMcpServer | SseMcpServer | McpServerStdio], list[str]]:
+    """For `session/new`, and a sentence for each that it cannot have. `takes`: `http` and `sse`, as far as it does."""
+    told: list[HttpMcpServer | SseMcpServer | McpServerStdio] = []
     left_out = []
     for name, server in servers.items():
         if server.command:
@@ -22,10 +22,12 @@ def told_servers(
             left_out.append(
                 f"It does not get the MCP server {name}, whose headers stay outside of its walls."
             )
-        elif http:
+        elif server.sse and "sse" in takes:
+            told.append(SseMcpServer(type="sse", name=name, url=server.url, headers=[]))
+        elif not server.sse and "http" in takes:
             told.append(HttpMcpServer(type="http", name=name, url=server.url, headers=[]))
         else:
-            left_out.append(f"It takes no MCP servers by HTTP, and does without {name}.")
+            left_out.append(f"It takes no such MCP servers as {name} by HTTP, and does without.")
     return told, left_out
 
 

@@ -72,7 +72,7 @@ class AcpSession(ExternalSession):
             is_busy=lambda: self.access.busy,
         )
         await agent.greet()
-        servers, left_out = told_servers(self.servers, agent.servers_by_http)
+        servers, left_out = told_servers(self.servers, agent.takes)
         for sentence in () if self._told_of_servers else left_out:
             self.tell(sentence)
         self._told_of_servers = True
