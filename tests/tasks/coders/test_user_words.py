@@ -65,10 +65,11 @@ def test_a_prompt_has_what_its_conversation_has_not(fresh: bool, prompt: str) ->
 
 
 def test_what_stands_there_already_is_not_repeated() -> None:
-    said = Said("alpha", "beta")
+    said = Said("No", "beta\n\nand more")
     said.words.take()
-    assert said.words.after("The task.", "The user says: beta") == "The task.\n\n<alpha>"
-    assert said.words.after("", "alpha, beta") == ""
+    known = "Not accepted.\n\nThe user says:\n\nbeta\n\nand more"
+    assert said.words.after("The task.", known) == "The task.\n\n<No>"
+    assert said.words.after("", f"{known}\n\nNo") == ""
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_a_task_that_begins_again_is_told_again_while_it_is_the_same(
 
 
 def worded(said: Any) -> str:
-    return f"The user says: {'; '.join(said)}"
+    return "\n\n".join(["The user says:", *said])
 
 
 async def test_words_outlive_the_summary_of_what_they_stood_in(tmp_path: Path) -> None:
@@ -117,8 +118,8 @@ async def test_words_outlive_the_summary_of_what_they_stood_in(tmp_path: Path) -
         sent = [str(one["content"]) for one in server.requests[-1].body["messages"] if one["role"] == "user"]
         assert sent[0] == PROMPT
         assert sent[1].startswith("The earlier part of this conversation was replaced")
-        assert sent[1].endswith("The user says: first; second")
-        assert sent[-1] == "The user says: last"
+        assert sent[1].endswith("\n\nThe user says:\n\nfirst\n\nsecond")
+        assert sent[-1] == "The user says:\n\nlast"
         assert sum("first" in one for one in sent) == 1
 
 
@@ -137,4 +138,4 @@ async def test_a_turn_that_would_end_goes_on_for_what_was_said_meanwhile(tmp_pat
         last = server.requests[-1].body["messages"]
     assert outcome.end == "finished"
     assert [one["role"] for one in last[-3:]] == ["assistant", "tool", "user"]
-    assert last[-1]["content"] == "The user says: Not yet."
+    assert last[-1]["content"] == "The user says:\n\nNot yet."

@@ -43,13 +43,14 @@ class UserWords:
         return self._told([one.text for one in rest])
 
     def heard(self, known: str = "") -> str:
-        """For a conversation that has not got it: what the coder has heard. `known`: what stands there."""
+        """For a conversation that has not got it: what the coder has heard, but for what stands in `known` as
+        paragraphs of its own."""
         heard = self._state.said_to(self._task_id)[: -len(self._rest) or None]
-        return self._told([one.text for one in heard if one.text not in known])
+        return self._told([one.text for one in heard if f"\n\n{one.text}\n\n" not in f"\n\n{known}\n\n"])
 
     def prompt(self, prompt: str, *, fresh: bool) -> str:
         """The next prompt, with what the coder has to be told; `fresh`: in a new conversation."""
-        before = self.heard(prompt) if fresh else ""
+        before = self.heard() if fresh else ""
         return "\n\n".join(part for part in (prompt, before, self.take()) if part)
 
     def after(self, task: str, known: str) -> str:

@@ -265,5 +265,5 @@ class Agent:
         reply = await self.model.complete(compaction.elide_tool_results(head, 1), purpose="compact")
         summary = self.redact(reply.content) or "(no summary was given)"
         # The user's words are no part of what is summed up: they stay as they were said.
-        kept = "\n".join(str(one.get("content")) for one in (*messages[: cut[0]], *messages[cut[1] :]))
+        kept = "\n\n".join(str(one.get("content")) for one in (*messages[: cut[0]], *messages[cut[1] :]))
         self.conversation.replace(compaction.summarised(messages, cut, self.words.after(summary, kept)))
