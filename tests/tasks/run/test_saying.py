@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from agentbatch.errors import UserError
 from agentbatch.runs import events as e
-from agentbatch.runs.control.saying import MAX_SAID
+from agentbatch.runs.control.saying import MAX_SAID, Saying
+from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import Said, TaskState
 from agentbatch.tasks.evaluator.evaluator import Continue, Decision, Done, Found
 from agentbatch.tasks.run.heed import SAID_SINCE, heed, heeded
 from agentbatch.tasks.run.saying import when_heard, why_deaf
+from tests.tasks.run.awkward_moments import Hand
 from tests.tasks.run.test_steering import FINISH, Outside, bash, both, once, script, task
 
 SAYS = "The user says:"
@@ -83,6 +86,42 @@ async def test_what_was_said_while_a_task_was_paused_goes_out_with_the_call_that
         "say",
         (True, "Task a hears it before its next model call, when it continues."),
     ) in await user.answers()
+
+
+@pytest.mark.slow
+async def test_it_is_heard_also_where_it_was_said_behind_an_acceptance(run_tasks: Any) -> None:
+    """While the verdict is stored the task is not over; while its work is put away it is."""
+    refused: list[str] = []
+
+    def too_late(hand: Hand) -> None:
+        try:
+            hand.steering.say("a", Saying("Too late.", "", ""))
+        except UserError as error:
+            refused.append(str(error))
+
+    hands = (
+        Hand(e.VerdictReached, lambda hand: hand.say("a", "In German.")),
+        Hand(e.HiddenVerified, too_late),
+    )
+
+    def attach(engine: Engine) -> None:
+        for hand in hands:
+            hand.attach(engine)
+
+    def on_event(event: e.Event, state: RunState) -> None:
+        for hand in hands:
+            hand.on_event(event, state)
+
+    ran = await run_tasks(
+        [task("a", hidden_verify="true")],
+        [script("a", bash("touch x"), FINISH, FINISH)],
+        on_start=attach,
+        on_event=on_event,
+    )
+    assert [one.accepted for one in ran.task.verdicts] == [True, True]
+    assert [spoken(request) for request in ran.coder_requests()] == [[], [], ["In German."]]
+    assert [one.text for one in ran.task.said] == ["In German."]
+    assert "The task a is at its end" in refused[0]
 
 
 def state(*tasks: TaskState) -> RunState:
