@@ -44,6 +44,7 @@ def test_what_a_call_has_no_room_for_is_left_out_and_told() -> None:
     )
     long = offered("s", SERVER, [tool(f"t{n:03}", description="x" * 5000) for n in range(90)]).tools
     assert sum(len(one.description) for one in within_limits(long).tools) < MAX_ALL
+    assert len(within_limits(long, 8192).tools) == 7
 
 
 def test_arguments_get_the_servers_names_back_and_keys_go() -> None:

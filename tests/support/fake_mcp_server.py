@@ -3,6 +3,7 @@ What it does in a call is the name of the tool; what tools it lists, its argumen
 
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,12 @@ def ask(method: str) -> dict[str, Any]:
     say({"id": "of-the-server", "method": method, "params": {}})
     answer: dict[str, Any] = json.loads(sys.stdin.readline())
     return answer
+
+
+def tick() -> None:
+    for number in range(100_000):
+        Path("ticks").write_text(str(number))
+        time.sleep(0.01)
 
 
 def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -58,6 +65,12 @@ def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
             return text(" ".join("refused" if "error" in answer else "answered" for answer in answers))
         case "touch":
             Path("touched").touch()
+        case "once":
+            if not Path("hung").exists():
+                Path("hung").touch()
+                time.sleep(600)
+        case "tick":
+            threading.Thread(target=tick, daemon=True).start()
         case "key":
             return text("the key is sk-mcp-0123456789abcdef")
     return text(json.dumps(arguments))

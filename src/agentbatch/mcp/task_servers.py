@@ -12,7 +12,7 @@ from agentbatch.files import json_object
 from agentbatch.mcp.problems import ServerProblem, ServerRefusal
 from agentbatch.mcp.results import failed, tool_result
 from agentbatch.mcp.server import McpServer
-from agentbatch.mcp.tools import ServerTool, offered, within_limits
+from agentbatch.mcp.tools import MAX_ALL, ServerTool, offered, within_limits
 from agentbatch.text import clip
 from agentbatch.workspace.workspace import Process, Program, ToolResult, Workspace
 
@@ -31,7 +31,11 @@ SAID = 300
 class RunningServer:
     """One server, and how often it was started."""
 
-    def __init__(self, name: str, server: McpServer, workspace: Workspace) -> None:
+    def __init__(
+        self, name: str, server: McpServer, workspace: Workspace, door: asyncio.Lock | None = None
+    ) -> None:
+        """`door`: of the workspace, which opens one program at a time."""
+        self._door = door or asyncio.Lock()
         self.name = name
         self.server = server
         self._workspace = workspace
@@ -113,7 +117,8 @@ class RunningServer:
             return Connection(HttpStreams(self.server.url, self.server.headers, sse=self.server.sse), _closed)
         program = Program(argv=self.server.command, home=f"mcp-{self.name}", env=self.server.env)
         try:
-            process = self._process = await self._workspace.open(program)
+            async with self._door:
+                process = self._process = await self._workspace.open(program)
         except (UserError, OSError) as error:
             raise ServerProblem(f"It cannot be started. {_sentence(str(error))}") from None
         return Connection(ProcessStreams(process), lambda: _why_ended(process))
@@ -130,14 +135,16 @@ class TaskServers:
         tell: Callable[[str], None],
     ) -> None:
         """`tell`: is given what a person should know, a sentence."""
-        self._running = {name: RunningServer(name, server, workspace) for name, server in servers.items()}
+        door = asyncio.Lock()
+        self._running = {name: RunningServer(name, one, workspace, door) for name, one in servers.items()}
         self._redact = redact
         self._tell = tell
         self.tools: Mapping[str, ServerTool] = {}
         """By the model's name; empty until they are known."""
 
-    async def learn(self) -> Sequence[ServerTool]:
-        """Start all servers, and ask each for its tools. Raises UserError where one that is required cannot be had."""
+    async def learn(self, window: int = MAX_ALL) -> Sequence[ServerTool]:
+        """Start all servers, and ask each for its tools. `window`: the model's, in tokens. Raises UserError where one
+        that is required cannot be had."""
         found: list[ServerTool] = []
         ways = (self._listed(one) for one in self._running.values())
         listings = await asyncio.gather(*ways, return_exceptions=True)
@@ -148,7 +155,7 @@ class TaskServers:
                 of_one = offered(one.name, one.server, listing)
                 self._tell_all(of_one.notes)
                 found += of_one.tools
-        kept = within_limits(tool.redacted(self._redact) for tool in found)
+        kept = within_limits((tool.redacted(self._redact) for tool in found), window)
         self._tell_all(kept.notes)
         self.know(kept.tools)
         return kept.tools

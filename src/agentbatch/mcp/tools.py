@@ -103,11 +103,12 @@ def offered(
     return Offered(tuple(tools), tuple(notes), cleaned)
 
 
-def within_limits(tools: Iterable[ServerTool]) -> Offered:
-    """The first of them that a call has room for."""
+def within_limits(tools: Iterable[ServerTool], window: int = MAX_ALL) -> Offered:
+    """The first of them that a call has room for: a quarter of the model's context `window` (tokens, four characters
+    each), but MAX_ALL at most."""
     kept: list[ServerTool] = []
     left_out: list[str] = []
-    room = MAX_ALL
+    room = min(MAX_ALL, window)
     for tool in tools:
         room -= len(json.dumps(tool.spec, ensure_ascii=False))
         if len(kept) < MAX_TOOLS and room >= 0:

@@ -72,16 +72,16 @@ def test_headers_are_filled_and_hidden(tmp_path: Path) -> None:
     assert task.task.mcp["docs"].headers == DOCS["headers"]
 
 
-async def test_no_key_goes_where_a_task_may_have_written(tmp_path: Path) -> None:
+async def test_no_server_is_called_that_a_task_may_have_named(tmp_path: Path) -> None:
     prepared(tmp_path, {"docs": DOCS})
     store = Store(create_run_folder(tmp_path, datetime(2026, 1, 2)), Redactor([]))
     store.emit(run_started(max_concurrent=1, own_files=digests([tmp_path / "task.json"], tmp_path)))
     await store.close()
     prepared(tmp_path, {"docs": DOCS})
-    with pytest.raises(UserError, match="sends keys of yours to an MCP server"):
-        prepared(tmp_path, {"docs": {**DOCS, "url": "https://elsewhere.example.com/"}})
-    prepared(tmp_path, {"docs": {**DOCS, "url": "https://elsewhere.example.com/"}}, trust_changes=True)
-    prepared(tmp_path, {"docs": {"url": "https://elsewhere.example.com/"}})
+    elsewhere = {"docs": {"url": "https://elsewhere.example.com/"}}
+    with pytest.raises(UserError, match="names an MCP server that is called from outside of the sandbox"):
+        prepared(tmp_path, elsewhere)
+    prepared(tmp_path, elsewhere, trust_changes=True)
 
 
 def test_a_server_of_a_task_is_part_of_what_it_is() -> None:

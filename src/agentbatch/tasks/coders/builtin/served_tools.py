@@ -27,7 +27,7 @@ class ServedTools:
     async def at_hand(self) -> AsyncIterator[None]:
         """For a turn; after it they change nothing. Raises UserError where a server that is required cannot be had."""
         if not self._learnt:
-            tools = await self._servers.learn()
+            tools = await self._servers.learn(self._agent.context_window)
             self._agent.emit(
                 e.ToolsOffered(task_id=self._agent.task_id, tools=[tool.model_dump() for tool in tools])
             )

@@ -58,16 +58,18 @@ def filled(who: str, server: McpServer, environ: Mapping[str, str], own_keys: Co
 
 
 def check_planted(plan: Plan, folder: Path, task_file: Path) -> None:
-    """That who sends the user's variables to a server is the user. Before the headers are filled in. Raises
+    """That who has agentbatch call a server, outside of the sandbox and with the user's keys, is the user. Raises
     UserError."""
-    sending = [
+    calling = [
         os.path.relpath(task_file, folder) if name in task.task.mcp else CODER
         for task in plan.tasks
         for name, server in task.servers.items()
-        if server.references
+        if server.url
     ]
-    for path in dict.fromkeys(sending):
-        if sentence := planted(folder, path, "sends keys of yours to an MCP server. Nothing of it is sent"):
+    for path in dict.fromkeys(calling):
+        if sentence := planted(
+            folder, path, "names an MCP server that is called from outside of the sandbox. None is"
+        ):
             raise UserError(sentence)
 
 
