@@ -37,6 +37,7 @@ from agentbatch.workspace.workspace import (
     Process,
     Program,
     Protected,
+    Recalled,
     Snapshot,
     ToolResult,
     Workspace,
@@ -115,6 +116,12 @@ class FarTaskWorkspace:
     async def start(self) -> Workspace:
         await asyncio.sleep(self._answer)
         return FarWorkspace(self._order, self._answer)
+
+    async def recall_setup(self) -> Recalled:
+        return Recalled()
+
+    async def keep_setup(self) -> str:
+        return ""
 
     async def leave(self, ending: Ending) -> Left:
         await asyncio.sleep(self._answer)

@@ -17,6 +17,7 @@ from agentbatch.workspace.workspace import (
     Process,
     Program,
     Protected,
+    Recalled,
     Snapshot,
     TaskWorkspace,
     ToolResult,
@@ -158,6 +159,12 @@ class SentTaskWorkspace:
     async def start(self) -> SentWorkspace:
         self.used["start"] += 1
         return SentWorkspace(await self._there.start(), self.used)
+
+    async def recall_setup(self) -> Recalled:
+        return sent(await self._there.recall_setup())
+
+    async def keep_setup(self) -> str:
+        return sent(await self._there.keep_setup())
 
     async def leave(self, ending: Ending) -> Left:
         self.used["leave"] += 1

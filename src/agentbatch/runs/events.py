@@ -477,6 +477,8 @@ class SetUp(TaskEvent):
 
     resumes: ClassVar[bool] = True
     type: Literal["set_up"] = "set_up"
+    kept: bool = False
+    """It was there, kept of an earlier one."""
 
 
 class CheckStarted(TaskEvent):

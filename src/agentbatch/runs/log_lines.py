@@ -136,6 +136,8 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
             return [_read(event, state.by_id[event.task_id].coder)]
         case e.CheckStarted() if state.attempts_of(event.task_id):
             return ["its attempts are over: the best is chosen"]
+        case e.SetUp(kept=True):
+            return ["setup: what an earlier one has made, by its setup_cache"]
         case e.CheckStarted(kind="setup" | "teardown"):
             return [f"{event.kind}: {clip(event.command, SHORT_WIDTH)}"]
         case e.UserSaid():

@@ -179,6 +179,10 @@ class LocalWorkspace:
             notices=self._notices,
         )
 
+    def touched(self) -> None:
+        """Files have come into it since it was made."""
+        self._untouched = False
+
     async def call(self, tool: str, arguments: str | Mapping[str, object]) -> ToolResult:
         self._check()
         self._untouched = False

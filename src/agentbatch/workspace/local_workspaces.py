@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import platform
 import secrets
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -41,6 +42,7 @@ from agentbatch.workspace.programs.homes import HOMES
 from agentbatch.workspace.sandbox.limits import TaskLimits, group_name, remove_groups
 from agentbatch.workspace.sandbox.sandbox import Walls
 from agentbatch.workspace.sandbox.toolchains import programs_inside, programs_named
+from agentbatch.workspace.setup_cache import PlaceCache, SetupCaches
 from agentbatch.workspace.shell.environment import container_environment, shell_environment
 from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.marks import MARK, sweep
@@ -49,7 +51,7 @@ from agentbatch.workspace.watch.changed_since import changed_since
 from agentbatch.workspace.watch.git_control import read_only_in
 from agentbatch.workspace.watch.privileges import take_privileges
 from agentbatch.workspace.watch.watch import begin_watch, end_watch
-from agentbatch.workspace.workspace import Ending, Left, Order
+from agentbatch.workspace.workspace import Ending, Left, Order, Recalled
 
 MAY_GO = "may-go"
 """Lies beside an isolated directory whose files are of no use any more: a kill between a task's end and their removal
@@ -93,11 +95,12 @@ class LocalWorkspaces:
         redact: Redactor,
         repositories: Mapping[Path, Path] | None = None,
         mark: str = "",
+        setups: Path | None = None,
     ) -> None:
         """`tasks`: the folder with a folder for each task of the run. `environ`: the process's variables;
         `secret_names`: those that no command gets. `redact` masks keys in what commands print. `repositories`: the git
         repository that each directory lies in, where that was settled before the run. `mark`: of its own, for what is
-        no part of the run."""
+        no part of the run. `setups`: where what setups have made is kept; None: nowhere."""
         self._tasks = tasks
         self._environ = environ
         self.rules = rules
@@ -111,6 +114,7 @@ class LocalWorkspaces:
         self.guard = Guard(self._session, environ)
         self.containers = None if rules.engine is None else self._containers(rules, rules.engine)
         self._own = own
+        self.setups = SetupCaches(setups)
         self.isolation = Isolation(run_id, own, self.disk, self.contents, repositories or {})
 
     def _containers(self, rules: SandboxRules, engine: Engine) -> Containers:
@@ -180,10 +184,11 @@ class LocalTaskWorkspace:
         self._over = False
         """It is not resumed: nor are the sessions of its programs."""
         self._notices: tuple[str, ...] = ()
-        self._brought = False
-        """Something was included in its worktree."""
+        self._brought = ""
+        """A digest of what was included in its worktree; empty: nothing was."""
         self._shown: frozenset[str] = frozenset()
         """Env files of its directory that it may have all the same."""
+        self._setup = PlaceCache(run.setups, run.disk, order)
         self._limits = TaskLimits(order.limits, group_name(run.mark, order.task_id))
 
     async def start(self) -> LocalWorkspace:
@@ -221,7 +226,7 @@ class LocalTaskWorkspace:
             disk=run.disk,
             contents=run.contents,
             begun=begun,
-            touched=self._brought,
+            touched=bool(self._brought),
             guard=run.guard,
             notices=self._notices,
         )
@@ -367,7 +372,7 @@ class LocalTaskWorkspace:
             )
         if isolated.fresh:
             found = await isolation.include(isolated, order.include, self._run.redact)
-            self._brought, self._notices = bool(found.paths), (*self._notices, *found.notices)
+            self._brought, self._notices = found.digest, (*self._notices, *found.notices)
         return isolated
 
     async def _left_out(self, kind: Literal["copy", "worktree"]) -> tuple[Path, ...]:
@@ -378,6 +383,30 @@ class LocalTaskWorkspace:
         inside = await asyncio.to_thread(env_files_in, source)
         hidden = (*self._run.rules.hidden_files, *inside)
         return tuple(path for path in hidden if not self._is_shown(path, source))
+
+    async def recall_setup(self) -> Recalled:
+        isolated, workspace = self._isolated, self._workspace
+        if workspace is None or isolated is None or isolated.worktree is None or not isolated.fresh:
+            return await self._setup.recall(Path(), None)
+        order, image, containers = self._order, self._order.image, self._run.containers
+        made_by = {
+            "setup": order.setup,
+            "env": dict(order.env),
+            "system": [platform.system(), platform.machine(), *platform.libc_ver()],
+            "walls": workspace.info.sandbox,
+            "image": ""
+            if image is None or containers is None
+            else await asyncio.to_thread(containers.identity, image),
+            "at": isolated.root.relative_to(isolated.worktree.top).as_posix(),
+            "included": self._brought,
+        }
+        recalled = await self._setup.recall(isolated.root, made_by)
+        if recalled.found:
+            workspace.touched()
+        return recalled
+
+    async def keep_setup(self) -> str:
+        return await self._setup.keep()
 
     async def leave(self, ending: Ending) -> Left:
         task_id, isolation = self._order.task_id, self._run.isolation
@@ -438,6 +467,7 @@ class LocalTaskWorkspace:
             await self._run.disk.run(partial(remove_tree, homes))
 
     async def close(self) -> tuple[str, ...]:
+        self._setup.end()
         problems = await self._workspace.close() if self._workspace is not None else ()
         await asyncio.to_thread(self._limits.close)
         if self._over:

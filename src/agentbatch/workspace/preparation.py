@@ -19,9 +19,11 @@ from agentbatch.workspace.isolation.worktree.repository import Checked, check_wo
 from agentbatch.workspace.programs.finding import command_line, find_program
 from agentbatch.workspace.sandbox.limits import limits_warning
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
+from agentbatch.workspace.setup_cache import FOLDER as SETUPS
 
 __all__ = [
     "ENGINES",
+    "SETUPS",
     "Above",
     "Checked",
     "Engine",

@@ -350,6 +350,26 @@ class Image:
 
 
 @dataclass(frozen=True)
+class SetupCache:
+    """What a task's setup makes is kept for places like its own."""
+
+    key: tuple[str, ...]
+    """Files that it depends on, relative to the task's directory."""
+    paths: tuple[str, ...]
+    """What it makes, files and folders, relative to that."""
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What was kept of an earlier setup like this one."""
+
+    found: bool = False
+    """It is in the place now: there is nothing to set up."""
+    notice: str = ""
+    """Why nothing is kept here, a sentence."""
+
+
+@dataclass(frozen=True)
 class Order:
     """A task's workspace as it is asked for."""
 
@@ -367,6 +387,9 @@ class Order:
     resume: bool = False
     """The task was at work before, in an earlier session of the run, and resumes where it was. Otherwise nothing of an
     earlier attempt is left in an isolated directory."""
+    setup: tuple[str, ...] = ()
+    """What `setup_cache` keeps is made by these command lines."""
+    setup_cache: SetupCache | None = None
     include: tuple[str, ...] = ()
     """Patterns of files in the directory that a copy or worktree has besides what it has by itself."""
     untouched: bool = False
@@ -424,6 +447,16 @@ class TaskWorkspace(Protocol):
     async def start(self) -> Workspace:
         """Once: make the directory, isolated where that is asked for, or find the one of an earlier session. Raises
         UserError, OSError."""
+        ...
+
+    async def recall_setup(self) -> Recalled:
+        """Before the setup of a place that was just made: what was kept of an earlier one like it is put there. It may
+        wait for one that is under way. What cannot be is a notice, never an error."""
+        ...
+
+    async def keep_setup(self) -> str:
+        """Behind the setup, and before any coder: what it has made is kept, as it was asked for by `recall_setup`.
+        Returns what a person should know, a sentence; empty: nothing."""
         ...
 
     async def leave(self, ending: Ending) -> Left:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -17,6 +18,7 @@ from agentbatch.runs.listing import RunCondition, list_runs, runs_folder
 from agentbatch.runs.pruning import Candidate, candidate, choose, size
 from agentbatch.workspace.isolation.isolation import Isolation
 from agentbatch.workspace.isolation.worktree.git import Git
+from agentbatch.workspace.setup_cache import CacheFolder
 from tests.runs.stored_runs import begin, end, finished, interrupted, left_behind
 from tests.support.subcommand import run_command
 
@@ -236,3 +238,23 @@ async def test_a_finished_run_that_can_be_resumed_stays_like_an_unfinished_one(t
     assert (run.condition, run.resumable) == ("finished", True)
     assert choose([run], 2e9, keep=0) == []
     assert choose([run], 2e9, keep=0, unfinished=True) == [run]
+
+
+async def test_what_setups_have_made_goes_when_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept, run = tmp_path / ".agentbatch/setup", tmp_path / "made"
+    run.mkdir()
+    (run / "x").write_text("1" * 9000)
+    CacheFolder(kept).keep("n", tmp_path, ["made"], Event())
+    assert run_command(prune, "--setups", "--dry-run") == 0
+    assert (kept / "n").is_dir()
+    assert run_command(prune, "--setups", "--yes") == 0
+    assert run_command(prune, "--setups", "--yes") == 0
+    assert [one.name for one in kept.iterdir()] == ["lock"]
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in said] == [
+        "What setups have made",
+        "Removed what setups have made",
+        "There is nothing to remove.",
+    ]

@@ -13,6 +13,7 @@ from agentbatch.tasks.run.setup import failure, is_set_up
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.spec.task import Task
 from agentbatch.workspace.workspace import CommandResult
+from tests.support.programs import alive
 from tests.tasks.run.verdicts import COMPLETE
 
 WORK = Say(calls=[ScriptedCall(name="bash", arguments={"command": "cat made.txt > a.txt; cat a.txt"})])
@@ -102,6 +103,7 @@ def test_how_it_failed_in_words(result: CommandResult, sentence: str) -> None:
     assert failure("setup", "npm ci", result, 9, said) == sentence
 
 
+@pytest.mark.slow
 async def test_each_attempt_has_its_own(run_tasks: Any) -> None:
     """Torn down when the best is chosen: the checks of all may need what runs there."""
     task = {
@@ -137,6 +139,7 @@ def test_what_was_done_in_an_earlier_session(isolation: Any, events: Any, done: 
     assert is_set_up(planned, TaskHistory(events=events)) is done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("isolation", ["copy", "worktree"])
 async def test_what_is_included_is_seen_by_the_task_and_is_no_work_of_its(
     run_tasks: Any, tmp_path: Path, isolation: str
@@ -157,3 +160,50 @@ async def test_what_is_included_is_seen_by_the_task_and_is_no_work_of_its(
     assert told == ([gone] if isolation == "worktree" else [])
     if isolation == "worktree":
         assert git(tmp_path, "diff", "--name-only", f"main..{ran.task.branch}") == "w/a.txt\n"
+
+
+@pytest.mark.slow
+async def test_what_setup_made_is_kept_for_others_and_no_coder_reaches_it(
+    run_tasks: Any, tmp_path: Path
+) -> None:
+    repository(tmp_path)
+    setup = "mkdir -p node_modules/x && echo made > node_modules/x/i.txt && echo made > made.txt"
+    cache = {"key": ["README"], "paths": ["node_modules", "made.txt"]}
+    spoils = "cat node_modules/x/i.txt made.txt > a.txt; echo evil | tee node_modules/x/i.txt > made.txt"
+    work = Say(calls=[ScriptedCall(name="bash", arguments={"command": spoils})])
+    script = Script(prompt="Write it.", coder=[work, FINISH], evaluator=[Say(verdict=COMPLETE)])
+    tasks = [
+        {**TASK, "id": name, "isolation": "worktree", "setup": setup, "setup_cache": cache,
+         "verify": "test $(grep -c made a.txt) = 2"} for name in "abc"
+    ]  # fmt: skip
+    ran = await run_tasks(tasks, [script], parallel=3)
+    assert ran.outcome.exit_code == 0, [one.error for one in ran.outcome.state.tasks.values()]
+    assert sorted(one.kept for one in ran.of_type(e.SetUp)) == [False, True, True]
+    assert sum(len(one.setup) for one in ran.outcome.state.tasks.values()) == 1, "it ran once"
+    assert not [text for text in ran.outcome.state.notices if "setup" in text]
+    (kept,) = (tmp_path / ".agentbatch/setup").glob("*/1")
+    assert kept.read_text() == "made\n"
+    again = await run_tasks(tasks[:1], [script])
+    assert [one.kept for one in again.of_type(e.SetUp)] == [True], "in another run"
+
+
+@pytest.mark.slow
+async def test_a_setup_that_attacks(run_tasks: Any, tmp_path: Path) -> None:
+    """It deletes git's own file, leaves links in the place of what is kept, a daemon, and a file for the next."""
+    repository(tmp_path)
+    (tmp_path / "w/.gitignore").write_text("node_modules\n")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")
+    setup = [
+        "rm -rf ../.git; ln -s /etc node_modules; echo made > made.txt",
+        f"(setsid sleep 471148 &); ln -s {tmp_path}/task.json made.link; mkfifo pipe",
+    ]
+    cache = {"key": "README", "paths": ["node_modules", "made.txt"]}
+    task = {**TASK, "isolation": "worktree", "setup": setup, "setup_cache": cache}
+    ran = await run_tasks([task], [SCRIPT])
+    assert (ran.task.status, ran.task.error) == ("completed", "")
+    assert alive("471148") == []
+    assert any("What setup has made is not kept" in text for text in ran.outcome.state.notices)
+    assert not list((tmp_path / ".agentbatch").glob("setup/*/0"))
+    assert git(tmp_path, "diff", "--name-only", f"main..{ran.task.branch}") == "w/a.txt\n"
+    assert git(tmp_path, "status", "--short", "w") == ""

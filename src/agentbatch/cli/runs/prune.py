@@ -10,6 +10,7 @@ from typing import Any
 from agentbatch.cli.arguments import age, whole
 from agentbatch.cli.complaints import complain
 from agentbatch.errors import UserError
+from agentbatch.files import STATE_FOLDER
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import find_run
 from agentbatch.runs.pruning import (
@@ -26,6 +27,8 @@ from agentbatch.runs.pruning import (
 )
 from agentbatch.text import counted
 from agentbatch.workspace.inspection import remove_isolated_dirs
+from agentbatch.workspace.setup_cache import FOLDER as SETUPS
+from agentbatch.workspace.setup_cache import CacheFolder
 
 DESCRIPTION = """\
 Remove the folders of old runs; by default, all finished ones except the 10
@@ -39,6 +42,7 @@ examples:
   agentbatch prune --older-than 30d --yes
   agentbatch prune 20260102-030405-ab12 20260103
   agentbatch prune --keep 3 --all
+  agentbatch prune --setups
 """
 
 
@@ -69,6 +73,9 @@ def add_parser(subparsers: Any) -> None:
         default=argparse.SUPPRESS,
         help="list what would be removed, and remove nothing",
     )
+    parser.add_argument(
+        "--setups", action="store_true", help="remove what setups have made and setup_cache keeps, and no run"
+    )
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     parser.set_defaults(command=prune)
 
@@ -76,6 +83,8 @@ def add_parser(subparsers: Any) -> None:
 def prune(args: argparse.Namespace) -> int:
     """Raises UserError for runs that cannot go, and when nobody is there to ask."""
     base = Path.cwd()
+    if args.setups:
+        return _prune_setups(base, args)
     going = _named(base, args) if args.runs else _by_rule(base, args)
     dry = getattr(args, "dry_run", False)
     if not dry:
@@ -101,6 +110,26 @@ def prune(args: argparse.Namespace) -> int:
     if not problems:
         sys.stdout.write(f"Removed {what}.\n")
     return 1 if problems else 0
+
+
+def _prune_setups(base: Path, args: argparse.Namespace) -> int:
+    kept = CacheFolder(base / STATE_FOLDER / SETUPS)
+    room = size(kept.path)
+    if not room:
+        sys.stdout.write("There is nothing to remove.\n")
+        return 0
+    if getattr(args, "dry_run", False):
+        sys.stdout.write(f"What setups have made, {_shown(room)}, would be removed.\n")
+        return 0
+    if not args.yes and not _agreed(f"Remove what setups have made, {_shown(room)}? [y/N] "):
+        sys.stdout.write("Nothing was removed.\n")
+        return 0
+    try:
+        kept.clear()
+    except OSError as error:
+        raise UserError(str(error)) from None
+    sys.stdout.write(f"Removed what setups have made, {_shown(room)}.\n")
+    return 0
 
 
 def _named(base: Path, args: argparse.Namespace) -> list[Candidate]:

@@ -31,7 +31,7 @@ from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
-from agentbatch.workspace.preparation import SandboxChoice
+from agentbatch.workspace.preparation import SETUPS, SandboxChoice
 from agentbatch.workspace.workspace import Order, Workspace, Workspaces
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def workspaces_here(
         redact=redact,
         repositories=prepared.repositories,
         mark=mark,
+        setups=prepared.folder / STATE_FOLDER / SETUPS,
     )
 
 

@@ -11,7 +11,7 @@ from agentbatch.tasks.evaluator.evaluator import Evaluators
 from agentbatch.tasks.run.beginnings import Beginnings
 from agentbatch.tasks.run.signals import RunSignals
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.workspace import Order, TaskWorkspace, Workspaces
+from agentbatch.workspace.workspace import Order, SetupCache, TaskWorkspace, Workspaces
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class RunContext:
 
     def make_workspace(self, planned: PlannedTask, *, resume: bool, at_work: bool = True) -> TaskWorkspace:
         """`resume`: where an earlier session of the run left the task."""
-        state = self.store.state.by_id[planned.id]
+        state, kept = self.store.state.by_id[planned.id], planned.task.setup_cache
         return self.workspaces.make(
             Order(
                 task_id=planned.id,
@@ -43,6 +43,8 @@ class RunContext:
                 tools=tuple(dict.fromkeys((*self.coders.tools, *self.evaluators.tools))),
                 command_timeout=self.coders.command_timeout,
                 resume=resume,
+                setup=planned.task.setup,
+                setup_cache=None if kept is None else SetupCache(kept.key, kept.paths),
                 include=planned.task.include,
                 untouched=not (resume or state.iteration or state.reruns),
                 repair=resume or state.reruns > 0,

@@ -9,7 +9,7 @@ from agentbatch.runs.store.history import TaskHistory
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.text import clip
-from agentbatch.workspace.workspace import CommandResult, Snapshot, Workspace
+from agentbatch.workspace.workspace import CommandResult, Snapshot, TaskWorkspace, Workspace
 
 TAIL_LINES = 60
 
@@ -25,8 +25,13 @@ def is_set_up(planned: PlannedTask, history: TaskHistory) -> bool:
     return done and planned.isolation == "none"
 
 
-async def set_up(store: Store, planned: PlannedTask, workspace: Workspace) -> None:
-    """Run all of it, until one fails, or takes too long. Raises SetupFailed, UserError, OSError."""
+async def set_up(store: Store, planned: PlannedTask, workspace: Workspace, place: TaskWorkspace) -> bool:
+    """Run all of it, until one fails, or takes too long; True: it was there, kept of an earlier one. Raises
+    SetupFailed, UserError, OSError."""
+    recalled = await place.recall_setup()
+    _tell(store, planned, recalled.notice)
+    if recalled.found:
+        return True
     seen: Snapshot | None = None
     for command in planned.task.setup:
         failed = await _run("setup", store, planned, workspace, command)
@@ -35,6 +40,13 @@ async def set_up(store: Store, planned: PlannedTask, workspace: Workspace) -> No
         if workspace.info.place:
             # Brought home, line by line: on another machine the one that was lost with the first is all that is run.
             seen = await workspace.snapshot(seen)
+    _tell(store, planned, await place.keep_setup())
+    return False
+
+
+def _tell(store: Store, planned: PlannedTask, text: str) -> None:
+    if text:
+        store.emit(e.Notice(task_id=planned.id, text=store.redact(f"Task {planned.id}: {text}")))
 
 
 async def tear_down(store: Store, planned: PlannedTask, workspace: Workspace) -> list[str]:

@@ -14,7 +14,7 @@ from agentbatch.tasks.run.setup import set_up
 from agentbatch.tasks.run.visiting import tell_visits
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff.diff import changes, file_changes, render_patch
-from agentbatch.workspace.workspace import Protected, Snapshot, Workspace
+from agentbatch.workspace.workspace import Protected, Snapshot, TaskWorkspace, Workspace
 
 MAX_CHANGES = 12_000
 """Characters of a patch that a coder is told."""
@@ -65,22 +65,24 @@ class TaskDirectory:
                 )
         return found
 
-    async def begin(self, context: RunContext, planned: PlannedTask, *, is_set_up: bool = False) -> None:
+    async def begin(
+        self, context: RunContext, planned: PlannedTask, place: TaskWorkspace, *, is_set_up: bool = False
+    ) -> None:
         """The task begins: set the place up, and remember the directory as it is then: what `setup` has made is no work
         of the coder's. Raises SetupFailed, UserError, OSError."""
         for text in self.workspace.info.notices:
             context.store.emit(
                 e.Notice(task_id=planned.id, text=context.store.redact(f"Task {planned.id}: {text}"))
             )
-        sets_up = bool(planned.task.setup) and not is_set_up
+        sets_up, kept = bool(planned.task.setup) and not is_set_up, False
         if sets_up:
-            await set_up(context.store, planned, self.workspace)
+            kept = await set_up(context.store, planned, self.workspace, place)
         self.before = self.after = await self.workspace.snapshot()
         if planned.task.protected_paths:
             self.protected = await self.workspace.protect(planned.task.protected_paths)
         await context.beginnings.save(planned.id, Baseline(self.before, self.protected))
         if sets_up:
-            context.store.emit(e.SetUp(task_id=planned.id))
+            context.store.emit(e.SetUp(task_id=planned.id, kept=kept))
             await context.store.stored()
 
     async def resume(self, context: RunContext, planned: PlannedTask) -> None:

@@ -194,7 +194,7 @@ class TaskLoop:
         )
         directory = self._directory = TaskDirectory(workspace)
         if resumed is None:
-            await directory.begin(context, planned, is_set_up=self._is_set_up)
+            await directory.begin(context, planned, place, is_set_up=self._is_set_up)
         else:
             await directory.resume(context, planned)
         project = directory.project(context, planned, resumed.project if resumed else None)

@@ -131,7 +131,7 @@ class PlannedTask:
         if task.coder:
             parts["coder"] = task.coder
         if task.setup:
-            parts["setup"] = task.setup
+            parts["setup"] = task.setup  # not how that is kept: it makes the same
         if task.mcp:
             parts["mcp"] = {name: server.model_dump() for name, server in task.mcp.items()}
         if task.include:

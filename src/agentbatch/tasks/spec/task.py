@@ -15,6 +15,7 @@ from pydantic import (
 
 from agentbatch.config import Amount, Isolation, StopAt
 from agentbatch.errors import UserError
+from agentbatch.files import STATE_FOLDER
 from agentbatch.mcp.server import McpServers
 from agentbatch.tasks.spec.escalation import Steps
 from agentbatch.workspace.files.globs import matcher
@@ -104,6 +105,44 @@ MAX_PROMPT = 4_000_000
 """Characters: a million tokens, more than any model reads at once."""
 
 
+def _inside(path: str) -> str:
+    """Raises ValueError for what is no plain path below the task's directory."""
+    parts = path.split("/")
+    if not path or "\0" in path or {"", ".", ".."}.intersection(parts):
+        raise ValueError(f"{path!r} is no path below the task's directory")
+    if {".git", STATE_FOLDER}.intersection(part.casefold() for part in parts):
+        raise ValueError(f"{path!r} is nothing that is kept")
+    return path
+
+
+_Paths = Annotated[
+    tuple[Annotated[str, AfterValidator(_inside)], ...],
+    BeforeValidator(_as_texts),
+    Field(strict=False, min_length=1, max_length=100),
+]
+
+
+class CacheSpec(BaseModel):
+    """How what a setup makes is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    key: _Paths
+    """Files that it depends on."""
+    paths: _Paths
+    """What it makes."""
+
+    @field_validator("paths")
+    @classmethod
+    def _check_apart(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            if any(other != one and f"{other}/".startswith(f"{one}/") for other in value):
+                raise ValueError(f"{one!r} holds another of them")
+        if len(set(value)) < len(value):
+            raise ValueError("must name each once")
+        return value
+
+
 class Task(BaseModel):
     """One entry of task.json as the user wrote it."""
 
@@ -118,6 +157,8 @@ class Task(BaseModel):
     """Shell commands that must all exit with 0 before the task can be accepted."""
     setup: Texts = ()
     """Shell commands that are run in its directory before its coder begins, once a place."""
+    setup_cache: CacheSpec | None = None
+    """What they make, kept for other worktrees like it."""
     setup_timeout: Amount = 600
     """Seconds for each of them, and for each of `teardown`."""
     teardown: Texts = ()
@@ -240,6 +281,12 @@ class Task(BaseModel):
         if value is not None and (value.startswith(("/", "~")) or ".." in value.split("/") or "\0" in value):
             raise ValueError("does not stay inside the task file's folder")
         return value
+
+    @model_validator(mode="after")
+    def _check_cache(self) -> Self:
+        if self.setup_cache and not self.setup:
+            raise ValueError("has a setup_cache and no setup, which would make what it keeps")
+        return self
 
     @model_validator(mode="after")
     def _check_image(self) -> Self:

@@ -98,6 +98,11 @@ class Containers:
         """As `filling.fill`."""
         return fill(self.engine, self.images[image].reference, image.workdir, root, folder, self.mark, begin)
 
+    def identity(self, image: Image) -> str:
+        """What it is called by is another image tomorrow; this is that alone. Slow."""
+        words = ("image", "inspect", "--format", "{{.Id}}", "--", self.images[image].reference)
+        return self.engine.ask(*words).output.strip()
+
     def path_here(self, image: Image, root: Path, inside: str) -> str:
         """The image's PATH, as far as it leads into the task's directory, with that at its place on this machine."""
         entries = self.images[image].path.split(":")

@@ -6,6 +6,7 @@ copied, and `.worktreeinclude` counts as it was committed.
 """
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -49,6 +50,8 @@ class Found(NamedTuple):
     """Relative, `/`-separated, in order."""
     notices: tuple[str, ...] = ()
     """What a person should know, a sentence each."""
+    digest: str = ""
+    """Of the paths with what they hold; empty: there are none, or nobody has read them."""
 
 
 def shown_env_files(source: Path, include: Sequence[str], redact: Redactor) -> Found:
@@ -74,6 +77,7 @@ def bring_included(
     ruled = _ruled(git, top, worktree, isolated.folder / "include-rules")
     wanted = [f"{prefix}{path}" for path in meant.paths]
     wanted += [path for path in ruled.paths if path not in wanted]
+    whole = hashlib.sha256()
     brought, notices = [], [*meant.notices, *ruled.notices]
     room, links = MAX_BYTES, []
     for path in wanted:
@@ -91,11 +95,14 @@ def bring_included(
             continue
         room -= size
         brought.append(path)
+        with open(worktree.top / path, "rb") as file:
+            whole.update(f"{path}\0".encode("utf-8", "surrogateescape"))
+            whole.update(hashlib.file_digest(file, "sha256").digest())
     if links:
         notices.append(
             f"Not included, since they are no files or lie behind a link: {list_names(links, MAX_NAMED, 80)}."
         )
-    return Found(tuple(brought), tuple(notices))
+    return Found(tuple(brought), tuple(notices), whole.hexdigest() if brought else "")
 
 
 def meant_by(source: Path, include: Sequence[str]) -> Found:
