@@ -27,6 +27,7 @@ class Task(spec.Task):
             verify: str | Sequence[str] = (),
             include: str | Sequence[str] = (),
             setup: str | Sequence[str] = (),
+            setup_cache: spec.CacheSpec | Mapping[str, Any] | None = None,
             setup_timeout: float = 600,
             teardown: str | Sequence[str] = (),
             hidden_verify: str | Sequence[str] = (),
