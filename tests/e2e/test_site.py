@@ -64,6 +64,7 @@ async def test_its_search_finds_and_nothing_comes_from_elsewhere(tmp_path: Path)
             await tab.go(f"{base}index.html")
             await tab.until(f"{SEARCH}.length == 1")
             await tab.press("/")
+            await tab.until(f"{SEARCH}[0].shadowRoot.activeElement?.tagName == 'INPUT'")
             await tab.call("Input.insertText", text="hidden_verify")
             await tab.until(
                 f"{SEARCH}[0].shadowRoot.textContent", lambda text: "Tasks from elsewhere" in (text or "")
