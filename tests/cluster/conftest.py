@@ -30,8 +30,17 @@ def cluster() -> Iterator[RayCluster]:
         yield found
 
 
-@pytest.fixture
+SOON_MISSED = {
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "3",
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
+}
+
+
+@pytest.fixture(scope="module")
 def frail_cluster() -> Iterator[RayCluster]:
-    """One whose head is soon missed."""
-    with ray_cluster({"RAY_gcs_rpc_server_reconnect_timeout_s": "3"}) as found:
+    """One whose head and machines are soon missed."""
+    with ray_cluster(SOON_MISSED) as found:
         yield found

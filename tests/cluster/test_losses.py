@@ -10,7 +10,6 @@ from agentbatch.cluster.stations import waiting
 from agentbatch.rehearsal.script import Say, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.events import Event
-from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
 from tests.cluster.work import answers, bash, on, script, write
 from tests.support.ray_cluster import RayCluster
@@ -159,27 +158,3 @@ async def test_a_task_waits_for_a_machine_as_long_as_the_user_says(
         "No machine of the cluster has cpus 3 (at most 1), and none has come within 1 seconds."
         in ran.task.error
     )
-
-
-async def test_the_head_is_lost(frail_cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path) -> None:
-    cluster, engines = frail_cluster, list[Engine]()
-    doing: set[asyncio.Task[None]] = set()
-
-    def on_event(event: Event, _: RunState) -> None:
-        if isinstance(event, e.ToolCalled) and "sleep" in event.summary:
-            doing.add(asyncio.ensure_future(asyncio.to_thread(cluster.kill_head)))
-        if isinstance(event, e.Notice) and "The head of the cluster does not answer" in event.text:
-            engines[0].signal()
-            engines[0].signal()  # at once
-
-    ran = await run_tasks(
-        [{"id": "t", "dir": "work", "first_prompt": "Go.", "verify": "true"}],
-        [script("Go.", [write("a.txt", "written\n"), bash("sleep 60"), bash("true")])],
-        open_workspaces=on(cluster),
-        on_event=on_event,
-        on_start=engines.append,
-        environ={name: value for name, value in cluster.environ.items() if name.startswith("RAY_")},
-    )
-    assert ran.outcome.exit_code == 130
-    assert (ran.task.status, ran.task.resumable) == ("cancelled", True), ran.task.error
-    assert (tmp_path / "work/a.txt").read_text() == "written\n"

@@ -1,5 +1,7 @@
 """A node that answers what it likes."""
 
+import asyncio
+import os
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +15,8 @@ from agentbatch.cluster.exchange.terms import Arrival, Lease, Posting, Walls
 from agentbatch.cluster.exchange.wire import Unreadable, pack, unpack
 from agentbatch.cluster.remote.workspace import ClusterWorkspace
 from agentbatch.cluster.shapes import checked, fits
-from agentbatch.cluster.stations.home import AwayMark, MovedHome
+from agentbatch.cluster.stations import station as station_module
+from agentbatch.cluster.stations.home import AwayMark, MovedHome, SharedHome
 from agentbatch.cluster.stations.station import Station
 from agentbatch.cluster.stations.waiting import Look
 from agentbatch.cluster.travel.local_side import LocalSide
@@ -134,10 +137,12 @@ class Node:
         return b""
 
 
-def station(node: Node) -> Station:
-    posting = Posting("mark", 0, Order("t", "/home/task", "none", {}, (), 1.0), Walls("none", True), False)
+def station(
+    node: Node, *, shared: bool = False, show: Callable[[str, bool], None] = lambda *_: None
+) -> Station:
+    posting = Posting("mark", 0, Order("t", "/home/task", "none", {}, (), 1.0), Walls("none", True), shared)
     connection: Any = node
-    return Station(connection, posting, Lease(), lambda *_: None, lambda _: None, Look(connection))
+    return Station(connection, posting, Lease(), show, lambda _: None, Look(connection))
 
 
 async def test_a_question_that_is_said_to_be_cancelled_is_no_cancellation(tmp_path: Path) -> None:
@@ -204,6 +209,65 @@ async def test_checks_see_what_is_kept_where_something_could_not_come_home(tmp_p
     seen = await workspace.snapshot()
     assert {path: one.text for path, one in seen.files.items()} == {"a.txt": "as it was", "b.txt": "new"}
     assert (tmp_path / "node/a.txt").stat().st_size == len("as it was")
+
+
+async def test_what_an_old_machine_answers_when_there_is_another_is_not_heard(tmp_path: Path) -> None:
+    """It was lost, and is not gone: it works on, and says so when the task is elsewhere."""
+    (tmp_path / "home").mkdir()
+    places = [tmp_path / "first", tmp_path / "second"]
+    sides = []
+    for place in places:
+        place.mkdir()
+        sides.append(ServedSide(LocalSide(place, tmp_path / f"{place.name}-contents")))
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    class Nodes(Node):
+        async def request(self, op: str, *given: Any) -> Any:
+            if op != "ask":
+                return await super().request(op, *given)
+            lease, _, _, _, member, question = given
+            number = self.leases.setdefault(lease, len(self.leases))
+            if member != "call":
+                return pack(("ok", await getattr(sides[number], member)(*unpack(question))))
+            (places[number] / f"{number}.txt").write_text("done")
+            if number == 0:
+                asked.set()
+                await answers.wait()
+            return pack(("ok", ToolResult(f"done by {number}", changed=True)))
+
+        leases: dict[int, int] = {}  # noqa: RUF012 - made for this test
+
+    there = station(Nodes())
+    home = MovedHome(tmp_path / "home", tmp_path / "store", [], [], lambda _: None)
+    await there.settle(home)
+    inner = local_workspace(tmp_path / "home", tmp_path / "outputs")
+    workspace = ClusterWorkspace(there, inner, Redactor([]), AwayMark(tmp_path / "away"))
+    calling = asyncio.ensure_future(workspace.call("bash", "{}"))
+    await asked.wait()
+    late = there.side
+    await workspace.replaced(Lost("it cannot be reached"))
+    answers.set()
+    assert (await calling).text.startswith("Interrupted, outcome unknown")
+    assert (await workspace.call("bash", "{}")).text.endswith("done by 1")
+    with pytest.raises(Lost):
+        await home.back(late)
+    assert there.generation == 2, "the other one is not lost with it"
+    assert os.listdir(tmp_path / "home") == ["1.txt"]
+
+
+async def test_nobody_works_in_a_shared_directory_before_a_machine_that_is_cut_off_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(station_module, "HAS_ENDED", 0.01)
+    shown: list[tuple[str, bool]] = []
+    there = station(Node(), shared=True, show=lambda *place: shown.append(place))
+    await there.settle(SharedHome())
+    await there.replace(Lost("it cannot be reached"))
+    assert shown == [
+        ("node 10.0.0.1", False),
+        ("waiting until node 10.0.0.1 has ended what it did", True),
+        ("node 10.0.0.1", False),
+    ]
 
 
 async def test_what_cannot_come_home_is_told(tmp_path: Path) -> None:

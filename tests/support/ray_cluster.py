@@ -4,6 +4,7 @@ kills machines and adds others, by lines on its input. Outside of such a network
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,8 @@ def missing() -> str:
 
 
 class RayCluster:
-    """A head on which nothing else runs, 127.0.0.1, and two machines, 127.0.0.2 and 127.0.0.3; `close` ends all."""
+    """A head on which nothing else runs, 127.0.0.1, and two machines, 127.0.0.2 and 127.0.0.3, each with a folder of
+    its own for temporary files; `close` ends all."""
 
     def __init__(
         self, place: Path, environ: Mapping[str, str], cpus: int = 1, *, settings: Mapping[str, str] = NOTHING
@@ -41,7 +43,7 @@ class RayCluster:
         starts the machines."""
         self.folder = place / "node"
         """Where the machines' temporary files lie, those of tasks too."""
-        (self.folder / "ray").mkdir(parents=True)  # Ray notes there which cluster is the latest
+        (self.folder / "ray").mkdir(parents=True)
         self.environ = {
             **{name: environ[name] for name in ("PATH", "HOME", "LANG") if name in environ},
             "RAY_USAGE_STATS_ENABLED": "0",
@@ -62,11 +64,12 @@ class RayCluster:
                 __name__,
                 str(place),
                 str(cpus),
+                str(self.folder),
             ],
             env=self.environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=None,
             text=True,
             start_new_session=True,
         )
@@ -95,8 +98,7 @@ class RayCluster:
 
     def left(self) -> list[str]:
         """What is there of us on the machines: files, and processes of tasks' hands."""
-        base = self.folder / f"agentbatch-{os.getuid()}"
-        found = [str(path) for path in base.rglob("*")] if base.exists() else []
+        found = [str(path) for path in self.folder.glob(f"*/agentbatch-{os.getuid()}/**/*")]
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 words = (process / "cmdline").read_bytes()
@@ -104,8 +106,19 @@ class RayCluster:
                     found.append(f"{process.name} {words!r}")
         return found
 
+    def freeze(self, address: str) -> None:
+        """Ray on that machine is not heard of any more; what it has begun goes on."""
+        self.tell("signal", address, str(signal.SIGSTOP.value))
+
+    def thaw(self, address: str) -> None:
+        self.tell("signal", address, str(signal.SIGCONT.value))
+
     def kill_head(self) -> None:
         self.tell("kill_head")
+
+    def begin_again(self) -> None:
+        """After `kill_head`: a head at the same address, and machines that know nothing."""
+        self.tell("begin_again")
 
     def close(self) -> None:
         with suppress(BrokenPipeError):
@@ -124,15 +137,17 @@ def environment(cluster: RayCluster, environ: Mapping[str, str]) -> dict[str, st
     return {**environ, **{name: value for name, value in cluster.environ.items() if name.startswith("RAY_")}}
 
 
-def main(place: str, cpus: str) -> None:
+def main(place: str, cpus: str, folder: str) -> None:
     from ray.cluster_utils import Cluster
 
     os.makedirs(place, exist_ok=True)
     given = {"include_dashboard": False, "temp_dir": place, "num_cpus": 0, "node_ip_address": "127.0.0.1"}
     cluster = Cluster(initialize_head=True, head_node_args=given)
-    machines: dict[str, Any] = {}
+    port, machines = int(cluster.address.rpartition(":")[2]), dict[str, Any]()
 
     def add(address: str, cpus: str = cpus) -> None:
+        os.environ["TMPDIR"] = f"{folder}/{address}"
+        os.makedirs(f"{folder}/{address}/ray", exist_ok=True)  # Ray notes there which cluster is the latest
         machines[address] = cluster.add_node(num_cpus=int(cpus), node_ip_address=address)
 
     for address in MACHINES:
@@ -146,6 +161,13 @@ def main(place: str, cpus: str) -> None:
                 cluster.remove_node(machines.pop(address), allow_graceful=True)
             case ["add", *words]:
                 add(*words)
+            case ["signal", address, number]:
+                os.kill(machines[address].all_processes["raylet"][0].process.pid, int(number))
+            case ["begin_again"]:
+                cluster.shutdown()
+                cluster = Cluster(initialize_head=True, head_node_args={**given, "gcs_server_port": port})
+                for address in MACHINES:
+                    add(address)
             case ["kill_head"]:
                 cluster.head_node.kill_gcs_server(check_alive=False)
         say(machines=sorted(machines))
@@ -162,4 +184,4 @@ def run(argv: Sequence[str], **given: Any) -> "subprocess.CompletedProcess[str]"
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:4])

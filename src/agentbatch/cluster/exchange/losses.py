@@ -32,6 +32,8 @@ class Lost(Exception):
 
     step = ""
     """What was asked of it, where that was a step of the task."""
+    generation = 0
+    """Which of a task's machines was asked, from 1; 0: the one that it has now."""
 
 
 class HeadLost(Lost):

@@ -6,6 +6,9 @@ from typing import Literal
 
 from agentbatch.workspace.workspace import Limits, Order
 
+SILENCE = 30.0
+"""Seconds without a word from the engine after which its hands end themselves and what they have running."""
+
 BUNDLE, SIDE, MAIN = -1, 0, 1
 """Numbers of what a worktree is made of, of the directory as it travels, and of the task's workspace; forks and
 programs have higher ones."""

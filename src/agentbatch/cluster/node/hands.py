@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agentbatch.cluster.exchange.seen import Seen
-from agentbatch.cluster.exchange.terms import BUNDLE, MAIN, SIDE, Arrival, Checkout, Posting
+from agentbatch.cluster.exchange.terms import BUNDLE, MAIN, SIDE, SILENCE, Arrival, Checkout, Posting
 from agentbatch.cluster.exchange.tunnel import Gate, at_port
 from agentbatch.cluster.exchange.wire import pack, pack_error, unpack
 from agentbatch.cluster.node.folder import NodeFolder, node_address, remove_if_last
@@ -28,9 +28,6 @@ from agentbatch.workspace.local_workspaces import LocalTaskWorkspace, LocalWorks
 from agentbatch.workspace.preparation import choose_sandbox
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.workspace import Order, Program, WorkspaceInfo
-
-SILENCE = 30.0
-"""Seconds without a word from the engine after which its hands end themselves and what they have running."""
 
 
 class ServedBundle(ServedSide):

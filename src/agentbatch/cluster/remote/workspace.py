@@ -44,6 +44,8 @@ LEFT_AWAY = (
     "[The engine ended while you worked on another machine. The directory is as it was when it was brought home last: "
     "what your latest calls did may be gone. Look at the files before you go on.]"
 )
+REPEATED, UNKNOWN = "repeated on another machine", "machine lost"
+"""What events say of a call whose machine was lost: it was made twice, or once and nobody knows how it ended."""
 SHELL = "bash"
 """The tool whose calls may do something outside of the directory: they are not repeated on another machine."""
 
@@ -86,6 +88,7 @@ class ClusterWorkspace(Far):
         self.forks = 0
         self._lost: Lost | None = None if at_work else HeadLost("it has no machine yet")
         """Its machine is lost, and there is no other yet."""
+        self._replacing = asyncio.Lock()
         self._bringing: asyncio.Task[None] | None = None
         self._brought, self._took = 0.0, 0.0
         """When it was brought home after a call last (time.monotonic), and how long that took."""
@@ -104,8 +107,9 @@ class ClusterWorkspace(Far):
             text = self._words(INTERRUPTED, error, before)
             await self._replace(error)
             if not before and tool != SHELL:  # the directory is exactly as it was when the call began
-                return await self.call(tool, arguments)
-            return ToolResult(text, ok=False, changed=True, note="machine lost")
+                again = await self.call(tool, arguments)
+                return replace(again, note=f"{REPEATED}, {again.note}" if again.note else REPEATED)
+            return ToolResult(text, ok=False, changed=True, note=UNKNOWN)
         if not result.changed and not before:
             self._is_home()
         await self._bring_after_call()
@@ -279,16 +283,25 @@ class ClusterWorkspace(Far):
 
     def _lose(self, error: Lost) -> None:
         """What is at home is the directory from here on; the next answer says so."""
+        if self._is_over(error):
+            return
         self.station.tell_loss(error)
         self._lost, self._told = error, self._words(LOST_BEFORE, error, self._changed)
         self._is_home()
 
     async def _replace(self, error: Lost) -> None:
-        self._lost = error  # until there is another, also where this is cancelled
-        self.known.forget()
-        await self.station.replace(error)
-        self._lost = None
-        self._is_home()
+        async with self._replacing:
+            if self._is_over(error):
+                return
+            self._lost = error  # until there is another, also where this is cancelled
+            self.known.forget()
+            await self.station.replace(error)
+            self._lost = None
+            self._is_home()
+
+    def _is_over(self, error: Lost) -> bool:
+        """That machine has been replaced: what was asked of it before was answered late, or by nobody."""
+        return 0 < error.generation < self.station.generation
 
     def _words(self, words: str, error: Lost, calls: int) -> str:
         """`calls`: that were answered since the directory was brought home."""

@@ -14,7 +14,7 @@ from agentbatch.cancellation import to_the_end
 from agentbatch.cluster.connection.connection import Connection
 from agentbatch.cluster.connection.fitting import asked_of_ray
 from agentbatch.cluster.exchange.losses import HeadLost, Lost
-from agentbatch.cluster.exchange.terms import BUNDLE, SIDE, Arrival, Lease, Posting
+from agentbatch.cluster.exchange.terms import BUNDLE, SIDE, SILENCE, Arrival, Lease, Posting
 from agentbatch.cluster.exchange.wire import Unreadable, pack, read_error, unpack
 from agentbatch.cluster.shapes import STRANGE, checked
 from agentbatch.cluster.stations.home import Home
@@ -23,6 +23,9 @@ from agentbatch.cluster.travel.side import Side
 from agentbatch.cluster.travel.wire import RemoteSide
 from agentbatch.errors import UserError
 from agentbatch.workspace.workspace import WorkspaceInfo
+
+HAS_ENDED = SILENCE + 5.0
+"""Seconds after which a machine that was not heard of has ended what it had to do here."""
 
 MAX_LOSSES = 2
 """Machines that are lost one after another while the same thing is done there: it may be what brings them down."""
@@ -114,10 +117,11 @@ class Station:
 
     async def begin(self, home: Home) -> None:
         """The directory is brought, and commands can run in it. Raises Lost, UserError, OSError."""
-        self.home, self.side = home, RemoteSide(partial(self.ask, SIDE))
+        ask = partial(self._ask, self.generation)
+        self.home, self.side = home, RemoteSide(partial(ask, SIDE))
         if self.bring_bundle is not None:
-            await self.bring_bundle(self.place, RemoteSide(partial(self.ask, BUNDLE)))
-            await self.ask(BUNDLE, "check_out")
+            await self.bring_bundle(self.place, RemoteSide(partial(ask, BUNDLE)))
+            await ask(BUNDLE, "check_out")
         await home.away(self.side)
         info = _read(await self._connection.request("begin", self._lease))
         self.info = replace(checked(WorkspaceInfo, info), place=self.place)
@@ -136,9 +140,20 @@ class Station:
     async def ask(self, target: int, member: str, *given: Any) -> Any:
         """Raises Lost where the machine is lost, now or since the last question; then what was asked may have been
         done. Raises UserError, OSError as the member does."""
-        if (lost := self.loss()) is not None:
+        return await self._ask(self.generation, target, member, *given)
+
+    async def _ask(self, generation: int, target: int, member: str, *given: Any) -> Any:
+        """As `ask`, of one machine of the task's: what it says when there is another one is not heard."""
+        try:
+            return await self._answer(generation, target, member, pack(given))
+        except Lost as error:
+            error.generation = generation
+            raise
+
+    async def _answer(self, generation: int, target: int, member: str, question: bytes) -> Any:
+        if (lost := self._superseded(generation) or self.loss()) is not None:
             raise lost
-        number, question = next(self._questions), pack(given)
+        number = next(self._questions)
         asking = asyncio.ensure_future(
             self._connection.request(
                 "ask", self._lease, self._posting.fence, number, target, member, question
@@ -153,10 +168,15 @@ class Station:
             if target not in (SIDE, BUNDLE):
                 error.step = f"{member} {hash(question)}"
             raise
+        if (lost := self._superseded(generation)) is not None:
+            raise lost
         answer = _read(data)
         if target not in (SIDE, BUNDLE):  # a step is done
             self._losses.clear()
         return answer
+
+    def _superseded(self, generation: int) -> Lost | None:
+        return Lost("the task has another machine now") if generation != self.generation else None
 
     async def _cancel(self, number: int, asking: "asyncio.Future[Any]") -> None:
         """Returns when what was asked for has ended there."""
@@ -188,7 +208,13 @@ class Station:
         """Another machine, with the directory as it is at home. Raises OSError where machines are lost again and again
         with the same thing; UserError."""
         assert self.home is not None
+        place = self.place
         await self._lose(error)
+        if (
+            self._posting.shared
+        ):  # a machine that is cut off works on there: nobody else does before that has ended
+            self._show(f"waiting until {place or 'it'} has ended what it did", True)
+            await asyncio.sleep(HAS_ENDED)
         await self.settle(self.home)
 
     async def _lose(self, error: Lost) -> None:

@@ -1,0 +1,142 @@
+"""A machine that is cut off and comes back, a head that comes back, and one that does not."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from agentbatch.runs import events as e
+from agentbatch.runs.events import Event
+from agentbatch.runs.session import Engine
+from agentbatch.runs.state.run_state import RunState
+from tests.cluster.work import answers, bash, on, script, write
+from tests.support.ray_cluster import RayCluster
+from tests.support.waiting import wait_until
+from tests.tasks.run.conftest import RunTasks, run_tasks
+
+__all__ = ["run_tasks"]
+
+pytestmark = pytest.mark.slow
+
+WORKS_ON = """
+n=0; while [ $n -lt 300 ]; do n=$((n+1)); echo "$n of {place}" > beats.txt; sleep 0.2; done
+"""
+
+
+async def test_what_a_machine_does_that_is_cut_off_never_comes_home(
+    frail_cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path
+) -> None:
+    cluster = frail_cluster
+    doing: set[asyncio.Task[None]] = set()
+    cut_off: list[str] = []
+    worked_on: list[str] = []
+
+    def beats(machine: str) -> str:
+        found = list((cluster.folder / machine).glob("agentbatch-*/*/tasks/t/root/*/beats.txt"))
+        return found[0].read_text() if found else ""
+
+    async def cut(machine: str) -> None:
+        await asyncio.to_thread(wait_until, lambda: beats(machine) != "")
+        cut_off.append(machine)
+        await asyncio.to_thread(cluster.freeze, machine)
+
+    async def come_back(machine: str) -> None:
+        first = beats(machine)
+        await asyncio.to_thread(wait_until, lambda: beats(machine) != first)
+        worked_on.append(beats(machine))
+        await asyncio.to_thread(cluster.thaw, machine)
+
+    def on_event(event: Event, state: RunState) -> None:
+        if isinstance(event, e.ToolCalled) and "beats.txt" in event.summary and not cut_off:
+            doing.add(asyncio.ensure_future(cut(state.by_id["t"].place.removeprefix("node "))))
+        if isinstance(event, e.ToolCalled) and "after.txt" in event.summary:
+            doing.add(asyncio.ensure_future(come_back(cut_off[0])))
+
+    steps = [
+        write("a.txt", "written\n"),
+        bash(WORKS_ON),
+        write("after.txt", "by another\n"),
+        bash("sleep 3; ls"),
+    ]
+    ran = await run_tasks(
+        [{"id": "t", "dir": "work", "first_prompt": "Go.", "verify": "grep -q another after.txt"}],
+        [script("Go.", steps)],
+        open_workspaces=on(cluster),
+        on_event=on_event,
+        environ={"RAY_AUTH_MODE": "disabled"},
+    )
+    await asyncio.gather(*doing)
+    assert ran.task.status == "completed", ran.task.error
+    _, lost, _, seen = answers(ran)
+    assert lost.startswith("Interrupted, outcome unknown")
+    assert worked_on, "the machine that was cut off went on with the command, beside the other one"
+    assert "beats.txt" not in seen
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["a.txt", "after.txt"]
+    assert len(ran.coder_requests()) == len(steps) + 1, "no call of the model is made twice"
+    places = [one.place for one in ran.of_type(e.TaskPlaced) if one.place.startswith("node")]
+    assert len(set(places)) == len(places) == 2
+    # Ray there ends when it hears that it was given up; a machine that comes back is a new one.
+    await asyncio.to_thread(wait_until, partial(_has_ended, cluster, cut_off[0]))
+    await asyncio.to_thread(cluster.kill_machine, cut_off[0])
+    await asyncio.to_thread(cluster.add_machine, cut_off[0])
+
+
+def _has_ended(cluster: RayCluster, machine: str) -> bool:
+    """No hands of ours are at work there any more."""
+    return not any("ray::Hands" in one for one in cluster.left())
+
+
+async def test_a_head_comes_back(frail_cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path) -> None:
+    cluster = frail_cluster
+    doing: set[asyncio.Task[None]] = set()
+
+    def on_event(event: Event, _: RunState) -> None:
+        if isinstance(event, e.ToolCalled) and "sleep 60" in event.summary:
+            doing.add(asyncio.ensure_future(asyncio.to_thread(cluster.kill_head)))
+        if isinstance(event, e.Notice) and "The head of the cluster does not answer" in event.text:
+            doing.add(asyncio.ensure_future(asyncio.to_thread(cluster.begin_again)))
+
+    steps = [write("a.txt", "written\n"), bash("sleep 60"), bash("cat a.txt")]
+    ran = await run_tasks(
+        [{"id": "t", "dir": "work", "first_prompt": "Go.", "verify": "grep -q written a.txt"}],
+        [script("Go.", steps)],
+        open_workspaces=on(cluster),
+        on_event=on_event,
+        environ={name: value for name, value in cluster.environ.items() if name.startswith("RAY_")},
+    )
+    await asyncio.gather(*doing)
+    assert ran.task.status == "completed", ran.task.error
+    told = [one.text for one in ran.of_type(e.Notice) if "luster" in one.text]
+    assert [text.split(":")[0] for text in told] == [
+        "The head of the cluster does not answer any more",
+        "The cluster is there again.",
+    ]
+    _, lost, after = answers(ran)
+    assert lost.startswith("Interrupted, outcome unknown")
+    assert "written" in after
+    assert len(ran.coder_requests()) == len(steps) + 1
+
+
+async def test_the_head_is_lost(frail_cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path) -> None:
+    cluster, engines = frail_cluster, list[Engine]()
+    doing: set[asyncio.Task[None]] = set()
+
+    def on_event(event: Event, _: RunState) -> None:
+        if isinstance(event, e.ToolCalled) and "sleep" in event.summary:
+            doing.add(asyncio.ensure_future(asyncio.to_thread(cluster.kill_head)))
+        if isinstance(event, e.Notice) and "The head of the cluster does not answer" in event.text:
+            engines[0].signal()
+            engines[0].signal()  # at once
+
+    ran = await run_tasks(
+        [{"id": "t", "dir": "work", "first_prompt": "Go.", "verify": "true"}],
+        [script("Go.", [write("a.txt", "written\n"), bash("sleep 60"), bash("true")])],
+        open_workspaces=on(cluster),
+        on_event=on_event,
+        on_start=engines.append,
+        environ={name: value for name, value in cluster.environ.items() if name.startswith("RAY_")},
+    )
+    assert ran.outcome.exit_code == 130
+    assert (ran.task.status, ran.task.resumable) == ("cancelled", True), ran.task.error
+    assert (tmp_path / "work/a.txt").read_text() == "written\n"
