@@ -9,9 +9,13 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from agentbatch.cluster.remote.workspace import REPEATED, UNKNOWN
+from agentbatch.runs import events as e
+from agentbatch.runs.store.database import load_events, reading
 from tests.support.paths import CHECKOUT
 from tests.support.ray_cluster import MACHINES, RayCluster, environment, run
 from tests.support.waiting import wait_until
@@ -93,6 +97,37 @@ def test_five_times_a_machine_is_killed_at_random(cluster: RayCluster, tmp_path:
     batch(here, cluster)
     assert made_by(away) == made_by(here), f"seed {seed}"
     assert cluster.left() == []
+    there, at_home = Calls.of(away), Calls.of(here)
+    sys.stdout.write(f"seed {seed}, {killed} machines killed: {there}; without any: {at_home}\n")
+    assert there.repeated + there.unknown <= killed * MOST_AT_WORK, there
+    assert there.tools - at_home.tools <= killed * MOST_AT_WORK, (there, at_home)
+    assert there.model - at_home.model <= killed * MOST_AT_WORK, (there, at_home)
+
+
+MOST_AT_WORK = 1
+"""Tasks on one machine, which has one processor."""
+
+
+class Calls(NamedTuple):
+    """Of a run, by its own record; a call that is made again on another machine is one call that was repeated."""
+
+    model: int
+    tools: int
+    repeated: int
+    unknown: int
+
+    @classmethod
+    def of(cls, folder: Path) -> "Calls":
+        (database,) = folder.glob(".agentbatch/runs/*/run.db")
+        with reading(database) as connection:
+            events = load_events(connection, 0, 1_000_000)
+        tools = [one for one in events if isinstance(one, e.ToolFinished)]
+        return cls(
+            sum(isinstance(one, e.ModelCallFinished) for one in events),
+            len(tools),
+            sum(REPEATED in one.summary for one in tools),
+            sum(UNKNOWN in one.summary for one in tools),
+        )
 
 
 def test_an_engine_is_killed_and_its_run_goes_on(cluster: RayCluster, tmp_path: Path) -> None:

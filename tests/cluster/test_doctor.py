@@ -2,14 +2,17 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentbatch.cli.setup.cluster_checks import LEAST_FREE, node_check
+from agentbatch.cli.setup.cluster_trial import Tried, try_machines
 from agentbatch.cluster.connection.connection import Connection
 from agentbatch.cluster.exchange.terms import NodeReport
 from agentbatch.cluster.exchange.wire import unpack
+from agentbatch.config import load_settings
 from tests.support.ray_cluster import MACHINES, RayCluster, environment
 
 GOOD = NodeReport(
@@ -44,25 +47,53 @@ GOOD = NodeReport(
     ],
 )
 def test_what_is_said_of_a_machine(changes: dict[str, Any], asked_for: str, result: str, words: str) -> None:
-    check = node_check(replace(GOOD, **changes), 99.0, 101.0, asked_for=asked_for, network=True)
+    check = node_check(replace(GOOD, **changes), 99.0, 101.0, Tried(), asked_for=asked_for, network=True)
     assert (check.result, check.name) == (result, "node 10.0.0.4")
     assert words in check.detail
 
 
+@pytest.mark.parametrize(
+    ("tried", "result", "words"),
+    [
+        (Tried(done="a task works there"), "ok", "a task works there; worker-1"),
+        (Tried(failed="no task can work there: x"), "fail", "no task can work there: x; worker-1"),
+        (
+            Tried(warned="not reached", done="a task works there"),
+            "warn",
+            "not reached; a task works there; worker-1",
+        ),
+    ],
+)
+def test_what_a_task_found_on_a_machine_is_said_first(tried: Tried, result: str, words: str) -> None:
+    check = node_check(GOOD, 99.0, 101.0, tried, asked_for="auto", network=True)
+    assert check.result == result
+    assert check.detail.startswith(words)
+
+
 def test_a_cluster_that_anybody_reaches_does_no_harm_without_a_network() -> None:
-    check = node_check(replace(GOOD, open_to_all=True), 99.0, 101.0, asked_for="auto", network=False)
+    check = node_check(replace(GOOD, open_to_all=True), 99.0, 101.0, Tried(), asked_for="auto", network=False)
     assert check.result == "ok"
 
 
 @pytest.mark.slow
-async def test_every_machine_of_a_cluster_says_how_it_is(cluster: RayCluster) -> None:
+async def test_every_machine_of_a_cluster_says_how_it_is_and_takes_a_task(
+    cluster: RayCluster, tmp_path: Path
+) -> None:
     environ = environment(cluster, os.environ)
     connection = Connection(cluster.address, environ, lambda _: None, cluster.argv())
     try:
         found = await connection.request("report")
+        places = [place for place, *_ in found]
+        tried = await try_machines(places, connection, load_settings({}, environ, folder=tmp_path), environ)
     finally:
         await connection.close()
     reports = [unpack(answer) for _, result, answer in found if result == "ok"]
     assert {one.address for one in reports} == {"127.0.0.1", *MACHINES}
     assert all(isinstance(one, NodeReport) and one.programs["bash"] for one in reports)
+    works = Tried(done="a task works there in bubblewrap, coders of others reach the gateway")
+    assert tried == {
+        "127.0.0.1": Tried(done="has 0 processors, and so no tasks"),
+        **dict.fromkeys(MACHINES, works),
+    }
+    assert cluster.left() == []
     assert all(one.open_to_all for one in reports), "the tests' own Ray asks for no token"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.cluster.remote.workspace import UNKNOWN
 from agentbatch.cluster.stations import waiting
 from agentbatch.rehearsal.script import Say, ScriptedCall
 from agentbatch.runs import events as e
@@ -71,6 +72,8 @@ async def test_a_machine_is_lost_under_a_command(
     assert len(places) == 2
     assert (tmp_path / "work/a.txt").read_text() == "written\n"
     assert os.listdir(tmp_path / "work") == ["a.txt"]
+    assert len(ran.coder_requests()) == 4, "no call of the model is made again"
+    assert [one.summary for one in ran.of_type(e.ToolFinished)].count(UNKNOWN) == 1
 
 
 async def test_twice_lost_at_the_same_step_is_an_error(
@@ -94,7 +97,7 @@ async def test_twice_lost_at_the_same_step_is_an_error(
 async def test_a_machine_is_lost_while_the_coder_thinks(
     cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path
 ) -> None:
-    slow = Say(calls=[ScriptedCall(name="bash", arguments={"command": "cat a.txt"})], delay=30.0)
+    slow = Say(calls=[ScriptedCall(name="bash", arguments={"command": "cat a.txt"})], delay=15.0)
     work = script("Go.", [write("a.txt", "written\n"), slow])
     loses = LosesMachine(cluster, "a.txt", after=2.0)
     ran = await run_tasks(

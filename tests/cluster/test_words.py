@@ -2,11 +2,11 @@
 
 import pytest
 
-from agentbatch.cluster.before import this_machine, unserved
+from agentbatch.cluster.before import lacking, this_machine, unserved
 from agentbatch.cluster.connection.connection import check_address
 from agentbatch.cluster.connection.fitting import can_grow, unfit
 from agentbatch.cluster.exchange.losses import in_words
-from agentbatch.cluster.exchange.terms import Lease
+from agentbatch.cluster.exchange.terms import Lease, NodeReport
 from agentbatch.cluster.stations.station import options_of
 from agentbatch.errors import UserError
 
@@ -86,6 +86,24 @@ def test_what_nobody_can_serve_is_said_of_all_at_once() -> None:
     assert unserved({"gpu": Lease(0.1, 1, (("gpu", 4),))}, [this_machine()]) == "", (
         "Ray looks for them itself"
     )
+
+
+def has(address: str, *programs: str) -> NodeReport:
+    found = {name: f"/usr/bin/{name}" for name in programs}
+    return NodeReport(address, "h", "Linux", "3.11", "1", "bubblewrap", "", found, 0.0, 0, "/tmp")
+
+
+def test_which_machines_have_the_program_of_a_coder() -> None:
+    codex = {"codex": "codex"}
+    assert lacking(codex, [has("10.0.0.1", "codex"), has("10.0.0.2", "codex")]) == ""
+    assert lacking(codex, []) == "", "none has said anything"
+    assert lacking(codex, [has("10.0.0.1", "codex"), has("10.0.0.2")]) == (
+        "Of the cluster's machines 10.0.0.2 has no codex (codex): tasks that come there end with an error."
+    )
+    with pytest.raises(
+        UserError, match=r"the coder codex is codex, which no machine of it has on its PATH\."
+    ):
+        lacking(codex, [has("10.0.0.1"), has("10.0.0.2")])
 
 
 @pytest.mark.parametrize(

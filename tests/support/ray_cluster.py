@@ -69,7 +69,7 @@ class RayCluster:
             env=self.environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None,
+            stderr=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
         )

@@ -2,34 +2,60 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from agentbatch.cluster.connection.connection import MISSING, Connection, check_address, has_ray
 from agentbatch.cluster.connection.fitting import unfit
 from agentbatch.cluster.exchange.losses import Lost
-from agentbatch.cluster.exchange.terms import Lease
+from agentbatch.cluster.exchange.terms import Lease, NodeReport
+from agentbatch.cluster.exchange.wire import Unreadable, unpack
 from agentbatch.errors import UserError
 from agentbatch.text import list_names
+
+PLAIN = (
+    "{coders}: the gateway is reached through Ray's connections, with tokens and conversations, and this Ray sends "
+    "them in plain text between its machines. Have it use TLS (RAY_USE_TLS=1), or run without --cluster."
+)
+
+NOWHERE = (
+    "--cluster: the coder {coder} is {program}, which no machine of it has on its PATH. Install it there."
+)
 
 TRIES, BETWEEN = 4, 2.0
 """How often, and after how many seconds, it is asked whether it can grow: a head that has just begun does not know."""
 
 
-def check_cluster(
-    address: str, environ: Mapping[str, str], wanted: Mapping[str, Lease], *, may_wait: bool
-) -> str:
-    """What of the tasks no machine can take now, a sentence; empty: there is one for each. Takes some seconds, but for
-    a Ray of our own, which is started with the run. `wanted`: by task; `may_wait`: the user has said how long they may
-    wait for machines that are not there. Raises UserError where there is no cluster, or none will ever come."""
+@dataclass(frozen=True)
+class Wanted:
+    """What a run asks of a cluster."""
+
+    leases: Mapping[str, Lease]
+    """By task."""
+    may_wait: bool
+    """The user has said how long they may wait for machines that are not there."""
+    programs: Mapping[str, str] = field(default_factory=dict)
+    """Of coders of others that run there, by the coder's name."""
+    reaching: Sequence[str] = ()
+    """Names of those that reach the gateway from there."""
+
+
+def check_cluster(address: str, environ: Mapping[str, str], wanted: Wanted) -> tuple[str, ...]:
+    """What the machines lack, a sentence each. Takes some seconds, but for a Ray of our own, which is started with the
+    run. Raises UserError where there is no cluster, or the run can come to nothing there."""
     connection = Connection(address, environ, lambda _: None)
 
-    async def reach() -> tuple[str, bool]:
+    async def reach() -> tuple[str, bool, str]:
         try:
             await connection.start()
-            found = unserved(wanted, await connection.request("machines"))
-            return found, bool(found) and not may_wait and await _never_grows(connection)
-        except Lost as error:
+            if wanted.reaching and not await connection.request("is_private"):
+                raise UserError(PLAIN.format(coders=list_names(list(wanted.reaching))))
+            found = unserved(wanted.leases, await connection.request("machines"))
+            for_ever = bool(found) and not wanted.may_wait and await _never_grows(connection)
+            return found, for_ever, await _lacking(connection, wanted.programs)
+        except (Lost, Unreadable) as error:
             raise UserError(f"--cluster: {connection.address}: {error}") from None
         finally:
             await connection.close()
@@ -37,17 +63,52 @@ def check_cluster(
     if not has_ray():
         raise UserError(MISSING)
     check_address(connection.address)
+    lacking = ""
     if connection.address:
         with ThreadPoolExecutor(1) as pool:  # the caller's thread may have a loop
-            problem, for_ever = pool.submit(asyncio.run, reach()).result()
+            problem, for_ever, lacking = pool.submit(asyncio.run, reach()).result()
     else:
-        problem, for_ever = unserved(wanted, [this_machine()]), not may_wait
+        problem, for_ever = unserved(wanted.leases, [this_machine()]), not wanted.may_wait
+        for coder, program in wanted.programs.items():
+            if shutil.which(program, path=environ.get("PATH")) is None:
+                raise UserError(NOWHERE.format(coder=coder, program=program))
     if problem and for_ever:
         raise UserError(
             f"--cluster: {problem}. Nothing adds machines by itself. Ask for less, or have tasks wait for machines "
             "that you add (--node-wait 600)."
         )
-    return f"{problem}: it waits for a machine that joins." if problem else ""
+    waits = f"{problem}: it waits for a machine that joins." if problem else ""
+    return tuple(filter(None, (waits, lacking)))
+
+
+async def _lacking(connection: Connection, programs: Mapping[str, str]) -> str:
+    """Which coders cannot be started on some of the machines, a sentence. Raises UserError where one can on none."""
+    if not programs:
+        return ""
+    answers = [
+        unpack(answer)
+        for _, result, answer in await connection.request("report", *programs.values())
+        if result == "ok" and isinstance(answer, bytes)
+    ]
+    return lacking(programs, [one for one in answers if isinstance(one, NodeReport)])
+
+
+def lacking(programs: Mapping[str, str], reports: Sequence[NodeReport]) -> str:
+    """As above. Pure."""
+    told = []
+    for coder, program in programs.items():
+        without = [one.address for one in reports if not one.programs.get(program)]
+        if reports and len(without) == len(reports):
+            raise UserError(NOWHERE.format(coder=coder, program=program))
+        if without:
+            told.append(
+                f"{list_names(without)} {'has' if len(without) == 1 else 'have'} no {program} ({coder})"
+            )
+    return (
+        f"Of the cluster's machines {'; '.join(told)}: tasks that come there end with an error."
+        if told
+        else ""
+    )
 
 
 async def _never_grows(connection: Connection) -> bool:

@@ -99,9 +99,13 @@ class ClusterWorkspaces:
         with suppress(Lost):
             await self.connection.request("end_others", f"{self.terms.mark}:")
 
-    async def close(self) -> None:
+    async def clear(self) -> None:
+        """Nothing of the run stays on any machine."""
         with suppress(Lost, UserError):
             await self.connection.dismiss("clear", self.terms.mark)
+
+    async def close(self) -> None:
+        await self.clear()
         await self.connection.close()
         with suppress(OSError):  # it is in the run's folder, which says itself when it is too large
             await asyncio.to_thread(remove_tree, self.terms.store / STORE)

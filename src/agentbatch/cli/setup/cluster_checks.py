@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 
 from agentbatch.cli.setup.check import Check
+from agentbatch.cli.setup.cluster_trial import Tried, try_machines
 from agentbatch.cluster.connection.connection import Connection
 from agentbatch.cluster.exchange.losses import Lost
 from agentbatch.cluster.exchange.terms import NodeReport
@@ -28,8 +29,11 @@ async def cluster_checks(settings: Settings, environ: Mapping[str, str]) -> Asyn
         await connection.start()
         yield Check("ok", "cluster", connection.address or "a Ray of its own on this machine")
         asked = time.time()
-        for place, result, answer in sorted(await connection.request("report")):
-            yield _node(place, result, answer, asked, time.time(), settings)
+        found = sorted(await connection.request("report"))
+        answered = time.time()
+        tried = await try_machines([place for place, *_ in found], connection, settings, environ)
+        for place, result, answer in found:
+            yield _node(place, result, answer, asked, answered, settings, tried[place])
     except (UserError, Lost) as error:
         yield Check("fail", "cluster", str(error))
     finally:
@@ -37,7 +41,13 @@ async def cluster_checks(settings: Settings, environ: Mapping[str, str]) -> Asyn
 
 
 def _node(
-    place: str, result: str, answer: object, asked: float, answered: float, settings: Settings
+    place: str,
+    result: str,
+    answer: object,
+    asked: float,
+    answered: float,
+    settings: Settings,
+    tried: Tried,
 ) -> Check:
     try:
         report = unpack(answer) if result == "ok" and isinstance(answer, bytes) else None
@@ -45,13 +55,20 @@ def _node(
         report = None
     if not isinstance(report, NodeReport):
         return Check("fail", f"node {place}"[:22], clip(str(answer), 500))
-    return node_check(report, asked, answered, asked_for=settings.sandbox, network=not settings.no_network)
+    network = not settings.no_network
+    return node_check(report, asked, answered, tried, asked_for=settings.sandbox, network=network)
 
 
-def node_check(report: NodeReport, asked: float, answered: float, *, asked_for: str, network: bool) -> Check:
+def node_check(
+    report: NodeReport, asked: float, answered: float, tried: Tried, *, asked_for: str, network: bool
+) -> Check:
     """What is to be said of a machine. `asked`, `answered`: when it was looked at, by the clock here. Pure."""
     missing = [name for name in NEEDED if not report.programs.get(name)]
     failed, warned = list[str](), list[str]()
+    if tried.failed:
+        failed.append(tried.failed)
+    if tried.warned:
+        warned.append(tried.warned)
     if missing:
         failed.append(f"{list_names(missing)} not found")
     if report.sandbox == "none" and asked_for != "none":
@@ -78,5 +95,5 @@ def node_check(report: NodeReport, asked: float, answered: float, *, asked_for: 
     return Check(
         "fail" if failed else "warn" if warned else "ok",
         f"node {report.address}"[:22],
-        "; ".join([*failed, *warned, good]),
+        "; ".join([*failed, *warned, *([tried.done] if tried.done else []), good]),
     )

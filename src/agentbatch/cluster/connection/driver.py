@@ -214,9 +214,9 @@ class Driver:
         """Nothing of the run stays on any node."""
         return await self._on_every_node(clear_node, mark)
 
-    async def do_report(self) -> list[Any]:
+    async def do_report(self, *programs: str) -> list[Any]:
         """Every node: its address, `ok` or `error`, a packed NodeReport or what is wrong."""
-        return await self._on_every_node(look_at_node)
+        return await self._on_every_node(look_at_node, *programs)
 
     async def _on_every_node(self, what: Callable[..., Any], *given: Any) -> list[Any]:
         async def there(node: dict[str, Any]) -> tuple[str, str, Any]:

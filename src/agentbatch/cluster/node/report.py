@@ -27,7 +27,8 @@ def clear_node(mark: str) -> str:
     return ""
 
 
-def look_at_node() -> bytes:
+def look_at_node(*programs: str) -> bytes:
+    """`programs`: looked for besides."""
     try:
         choice = choose_sandbox("auto")
         sandbox, trouble = choice.name, choice.warning
@@ -44,7 +45,7 @@ def look_at_node() -> bytes:
             version=_version(),
             sandbox=sandbox,
             trouble=trouble,
-            programs={name: shutil.which(name) or "" for name in PROGRAMS},
+            programs={name: shutil.which(name) or "" for name in (*PROGRAMS, *programs)},
             clock=time.time(),
             free=free,
             folder=place,

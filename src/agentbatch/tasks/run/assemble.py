@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentbatch.config import secret_variables
+from agentbatch.config import Settings, secret_variables
 from agentbatch.config.own_environment import own_environment
 from agentbatch.files import STATE_FOLDER
 from agentbatch.gateway.gateway import Gateway
@@ -31,10 +31,11 @@ from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
-from agentbatch.workspace.preparation import SETUPS, SandboxChoice
+from agentbatch.workspace.preparation import SETUPS, SandboxChoice, choose_sandbox
 from agentbatch.workspace.workspace import Order, Workspace, Workspaces
 
 if TYPE_CHECKING:
+    from agentbatch.cluster.connection.connection import Connection
     from agentbatch.cluster.workspaces import ClusterWorkspaces
 
 
@@ -207,22 +208,55 @@ async def throwaway_workspace(
     folder: Path, environ: Mapping[str, str], choice: SandboxChoice
 ) -> AsyncIterator[Workspace]:
     """One in an empty directory below `folder`, under the rules of a run's: to look at a program before a run."""
-    home = Path(environ.get("HOME") or Path.home())
-    here = Path.cwd()
-    rules = SandboxRules.of_run(
-        choice,
-        network=True,
-        home=home,
-        directories=(),
-        runs=here / STATE_FOLDER,
-        env_files=env_files_in(here),
-    )
-    workspaces = LocalWorkspaces(
-        "none", folder / "tasks", environ, rules, secret_names=secret_variables(), redact=Redactor([])
-    )
+    workspaces = _throwaway(folder, environ, choice)
     place = workspaces.make(Order("probe", str(folder / "work"), "none", {}, (), 60.0))
     try:
         yield await place.start()
     finally:
         await place.close()
         await workspaces.close()
+
+
+def throwaway_cluster(
+    folder: Path,
+    environ: Mapping[str, str],
+    settings: Settings,
+    connection: "Connection",
+    resources: Mapping[str, Mapping[str, float]],
+) -> "ClusterWorkspaces":
+    """Workspaces on machines of a cluster, whose directories at home are below `folder`: to try them before a run.
+    `resources`: by task. They close the connection."""
+    from agentbatch.cluster.exchange.terms import Walls
+    from agentbatch.cluster.workspaces import ClusterTerms, ClusterWorkspaces
+
+    inner = _throwaway(folder, environ, choose_sandbox("none"))
+    sandbox = settings.sandbox if settings.sandbox in ("bubblewrap", "none") else "auto"
+    terms = ClusterTerms(
+        mark=inner.mark,
+        store=folder / "travel",
+        walls=Walls(sandbox, not settings.no_network),
+        shared=False,
+        cpus=settings.task_cpus,
+        most=None,
+        secret_names=secret_variables(),
+        hidden_files=(),
+        programs=own_environment(environ, ()),
+        path=environ.get("PATH", ""),
+        resources=resources,
+    )
+    return ClusterWorkspaces(inner, connection, terms, Redactor([]), lambda *_: None, lambda *_: None)
+
+
+def _throwaway(folder: Path, environ: Mapping[str, str], choice: SandboxChoice) -> LocalWorkspaces:
+    here = Path.cwd()
+    rules = SandboxRules.of_run(
+        choice,
+        network=True,
+        home=Path(environ.get("HOME") or Path.home()),
+        directories=(),
+        runs=here / STATE_FOLDER,
+        env_files=env_files_in(here),
+    )
+    return LocalWorkspaces(
+        "none", folder / "tasks", environ, rules, secret_names=secret_variables(), redact=Redactor([])
+    )

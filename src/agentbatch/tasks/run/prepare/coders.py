@@ -53,7 +53,11 @@ def choose_coders(
         entry = kinds.entries[name]
         if problem := refusal(entry, settings):
             raise UserError(f"{who}: {problem}")
-        if entry.program and any(task.image is None and name in task.coders for task in tasks):
+        if (
+            entry.program
+            and not settings.cluster
+            and any(task.image is None and name in task.coders for task in tasks)
+        ):
             _check_installed(entry, who, path, plan.tasks)
     used = [kinds.entries[name] for name in asked]
     own = next((entry.name for entry in used if entry.own), None)

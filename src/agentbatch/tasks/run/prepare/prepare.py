@@ -19,12 +19,12 @@ from agentbatch.spending.pricing import Prices, require_prices
 from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.makers import CoderKinds, MakeCoder
+from agentbatch.tasks.run.prepare.cluster import check_asked, lacking_there
 from agentbatch.tasks.run.prepare.coders import check_logins, check_named, choose_coders
 from agentbatch.tasks.run.prepare.context import check_context, rules_above
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, RESULTS_FILES, PreparedRun
 from agentbatch.tasks.run.prepare.results_file import choose_results_file
 from agentbatch.tasks.run.prepare.servers import check_commands, check_planted, unserved, with_servers
-from agentbatch.tasks.run.resume.resume_plan import may_continue
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.escalation import steps_of
 from agentbatch.tasks.spec.make_plan import make_plan
@@ -33,7 +33,6 @@ from agentbatch.tasks.spec.selection import Selection
 from agentbatch.tasks.spec.task_file import check_tasks, load_tasks
 from agentbatch.text import counted, list_names
 from agentbatch.workspace.preparation import (
-    ENGINES,
     Checked,
     check_directories,
     check_worktrees,
@@ -109,7 +108,7 @@ def prepare(
         check_commands(plan.tasks, ours["PATH"])
     if settings.judge == "none":
         _check_verified(plan)
-    _check_cluster(plan, settings)
+    check_asked(plan, settings, [kinds.entries[name] for name in chosen.names])
     lost = [task.id for task in plan.tasks if task.image is None and task.task.workdir]
     if lost:
         raise UserError(
@@ -154,7 +153,7 @@ def prepare(
     if settings.no_network and prepared.sandbox.name == "none":
         raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
     if settings.cluster is not None:
-        prepared = replace(prepared, unserved=_unserved(prepared, settings.cluster))
+        prepared = replace(prepared, of_cluster=lacking_there(prepared, settings.cluster, kinds.entries))
     if settings.local is not None:
         from agentbatch.tasks.run.prepare.local import plan_local
 
@@ -168,45 +167,6 @@ def prepare(
     _check_priced(prepared)
     check_notify(settings.notify)
     return prepared
-
-
-def _check_cluster(plan: Plan, settings: Settings) -> None:
-    """What of the tasks needs a cluster, or can have none."""
-    if settings.cluster is None:
-        if settings.cluster_shared:
-            raise UserError(
-                "--cluster-shared says what the machines of a cluster have, and --cluster is missing."
-            )
-        wanting = [task.id for task in plan.tasks if task.task.resources]
-        if wanting:
-            raise UserError(
-                f"resources are those of a cluster, and --cluster is missing: {list_names(wanting)}."
-            )
-        return
-    inside = [task.id for task in plan.tasks if task.image is not None]
-    if inside or settings.sandbox in ENGINES:
-        what = list_names(inside) or f"--sandbox {settings.sandbox}"
-        raise UserError(
-            f"On a cluster no task has an image of its own yet: {what}. Give the machines that image (on "
-            "Kubernetes the pods'), or run without --cluster."
-        )
-
-
-def _unserved(prepared: PreparedRun, address: str) -> str:
-    """What of the tasks no machine of the cluster could take now, a sentence. Raises UserError where none will come."""
-    from agentbatch.cluster.before import check_cluster
-    from agentbatch.cluster.exchange.terms import lease_of
-
-    settings, resume, over = prepared.settings, prepared.resumed, frozenset[str]()
-    if resume is not None and not settings.retry_failed:
-        known = read_state(resume.database).tasks.values()
-        over = frozenset(one.id for one in known if one.finished and not may_continue(one))
-    wanted = {
-        task.id: lease_of(task.limits, settings.task_cpus, task.task.resources)
-        for task in prepared.plan.tasks
-        if task.id not in over
-    }
-    return check_cluster(address, prepared.environ, wanted, may_wait=settings.node_wait is not None)
 
 
 def _check_compared(plan: Plan, settings: Settings) -> None:

@@ -81,8 +81,8 @@ class PreparedRun:
     """Names of all that may work on a task, the run's own first."""
     own_models: tuple[str, ...] = ()
     """Coders that call their models themselves, by name."""
-    unserved: str = ""
-    """What of the tasks no machine of the cluster can take now, a sentence; empty: there is one for each."""
+    of_cluster: tuple[str, ...] = ()
+    """What its machines lack, a sentence each."""
     repositories: Mapping[Path, Path] = field(default_factory=dict)
     """The git repository of each directory whose tasks get worktrees, settled before anything runs."""
     given: tuple[Mapping[str, Any], ...] = ()
@@ -240,7 +240,7 @@ class PreparedRun:
                 local,
                 self._no_checks(),
                 *self.of_coders,
-                self.unserved,
+                *self.of_cluster,
                 self._other_models(),
             )
             if w
