@@ -59,3 +59,8 @@ def test_the_navigation_has_each_page_once() -> None:
     config = tomllib.loads((CHECKOUT / "zensical.toml").read_text(encoding="utf-8"))
     times = Counter(entries(config["project"]["nav"]))
     assert times == Counter(page.name for page in DOCS.glob("*.md")), "zensical.toml's nav"
+
+
+def test_the_first_page_leads_to_each_other_page() -> None:
+    linked = set(re.findall(r"\]\(([\w-]+\.md)", prose(DOCS / "README.md")))
+    assert linked == {page.name for page in DOCS.glob("*.md")} - {"README.md"}

@@ -153,3 +153,15 @@ def test_the_evaluators_tools_are_not_chosen(tmp_path: Path) -> None:
         UserError, match=r"evaluator.toml: tools: cannot be chosen .* in \[limits\] it does not\.$"
     ):
         load_evaluator(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("coder.md", "Reply in the language of the task"),
+        ("evaluator.md", "Write `text`, `missing` and `follow_up_prompt` in the language of the task"),
+        ("own_checks_writer.md", "Write `requirement` in the language of the task"),
+    ],
+)
+def test_whoever_writes_for_the_task_is_told_its_language(tmp_path: Path, name: str, what: str) -> None:
+    assert what in find_resource("prompts", name, tmp_path).read_text(encoding="utf-8")
