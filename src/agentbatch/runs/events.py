@@ -447,7 +447,7 @@ class Visited(TaskEvent):
     """The user had a shell in the task's place while it stood still."""
 
     type: Literal["visited"] = "visited"
-    seconds: float
+    seconds: float = 0.0
     changed: list[str] | None = None
     """Files of its directory that were changed meanwhile; None: it is not known."""
 

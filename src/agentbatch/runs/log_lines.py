@@ -137,7 +137,7 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
         case e.CheckStarted() if state.attempts_of(event.task_id):
             return ["its attempts are over: the best is chosen"]
         case e.SetUp(kept=True):
-            return ["setup: what an earlier one has made, by its setup_cache"]
+            return [SET_UP_BEFORE]
         case e.CheckStarted(kind="setup" | "teardown"):
             return [f"{event.kind}: {clip(event.command, SHORT_WIDTH)}"]
         case e.UserSaid():
@@ -145,10 +145,7 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
         case e.UserHeard():
             return ["the coder is told what the user said"]
         case e.Visited():
-            if event.changed is None:
-                return ["you had a shell in its place, and what was changed is not known"]
-            did = f"changed {list_names(event.changed, cells=80)}" if event.changed else "changed nothing"
-            return [f"you had a shell in its place for {duration(event.seconds)}, and {did}"]
+            return [visited_text(event)]
         case e.HiddenVerified():
             failed = f" failed: {clip(last_said(event.tail) or event.command, SHORT_WIDTH)}"
             return [f"hidden_verify{' passed' if event.passed else failed}"]
@@ -178,6 +175,17 @@ def _plain(event: e.Event, state: RunState) -> list[str]:
         case e.RunFinished():
             return [_run_end(event, state)]
     return []
+
+
+SET_UP_BEFORE = "setup: what an earlier one has made, by its setup_cache"
+
+
+def visited_text(visit: e.Visited) -> str:
+    """What a user did in a task's place."""
+    if visit.changed is None:
+        return "a shell was open in its place, and what was changed is not known"
+    did = f"changed {list_names(visit.changed, cells=80)}" if visit.changed else "changed nothing"
+    return f"a shell was open in its place for {duration(visit.seconds)}, and {did}"
 
 
 def asleep_text(quota: e.QuotaUsedUp, now: float) -> str:

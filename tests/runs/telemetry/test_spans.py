@@ -76,6 +76,30 @@ def tree(spans: list[Span]) -> list[str]:
     ]
 
 
+def test_setup_and_teardown_are_the_tasks_own() -> None:
+    def ran(kind: e.CheckKind, exit_code: int | None = 0) -> list[e.Event]:
+        named: dict[str, Any] = {"task_id": "t", "kind": kind, "command": SAID}
+        return [
+            e.CheckStarted(**named),
+            e.CheckFinished(**named, exit_code=exit_code, tail=SAID, seconds=1.0),
+        ]
+
+    events = [*ran("setup"), *turn("t"), *ran("teardown", None), finished("t")]
+    spans = play(run_started(), queued("t"), e.TaskStarted(task_id="t"), *events, e.RunFinished())
+    assert [line for line in tree(spans) if line.count("  ") < 3] == [
+        "invoke_workflow agentbatch",
+        "  invoke_workflow task",
+        "    setup",
+        "    invoke_agent coder",
+        "    invoke_agent evaluator",
+        "    teardown",
+    ]
+    assert {span.name: span.error for span in spans if span.name in ("setup", "teardown")} == {
+        "setup": "",
+        "teardown": "timeout",
+    }
+
+
 def test_a_task_from_its_start_to_its_end() -> None:
     spans = play(
         run_started(), queued("t"), e.TaskStarted(task_id="t"), *turn("t"), finished("t"), e.RunFinished()

@@ -189,6 +189,9 @@ class Tracing:
             case e.ToolFinished():
                 tool = steps.tools.pop(event.call_id, None)
                 return [_tool_over(tool, event, content=self._content)] if tool is not None else []
+            case e.CheckStarted(kind="setup" | "teardown"):
+                own = _below(event.kind, steps.whole.place, event, {"agentbatch.check.kind": event.kind})
+                steps.checks.append(((event.kind, event.command), own))
             case e.CheckStarted():
                 above = self._evaluating(steps, event).place
                 check = _below(f"check {event.kind}", above, event, {"agentbatch.check.kind": event.kind})

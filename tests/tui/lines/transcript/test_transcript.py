@@ -252,6 +252,10 @@ async def test_what_the_user_says_and_when_the_coder_hears_it(tmp_path: Path) ->
         ),
         (e.Paused(task_id="t0", cause="by command"), "Paused: by command", "warning"),
         (e.Resumed(task_id="t0"), "Resumed", "plain"),
+        (e.SetUp(task_id="t0", kept=True), "Setup: what an earlier one has made", "plain"),
+        (e.Visited(task_id="t0"), "A shell was open in its place, and what was changed is not", "plain"),
+        (e.Visited(task_id="t0", seconds=61, changed=[]), "for 1:01, and changed nothing.", "plain"),
+        (e.Visited(task_id="t0", seconds=5, changed=["B.py"]), "for 0:05, and changed B.py.", "plain"),
         (e.Notice(task_id="t0", text="Learnt."), "Learnt.", "warning"),
         (e.TurnFinished(task_id="t0", iteration=1, end="stuck", text=""), "in circles", "warning"),
         (

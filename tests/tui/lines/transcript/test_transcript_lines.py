@@ -169,6 +169,8 @@ def test_a_long_text_loses_its_middle() -> None:
         (Check("make", "running"), "▸ ◆ verify make  (running)"),
         (Check("make", "done", 0, "fine", 1.0), "▸ ✓ verify make  (exit 0 1.0s)"),
         (Check("make", "done", None, "", 1.0), "▸ ✗ verify make  (out of time 1.0s)"),
+        (Check("npm ci", "running", kind="setup"), "▸ ◆ setup npm ci  (running)"),
+        (Check("npm ci", "done", 3, "E404", 1.0, "setup"), "▸ ✗ setup npm ci  (exit 3 1.0s)"),
         (Check("the task's examples", kind="example"), "▸ ◆ check the task's examples  (running)"),
         (
             Check("set -e", "done", 1, "", 1.0, "own", "it runs"),

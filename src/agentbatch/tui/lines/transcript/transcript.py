@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from agentbatch.runs import events as e
+from agentbatch.runs.log_lines import SET_UP_BEFORE, visited_text
 from agentbatch.tasks.coders.coder import FAILED_ENDS, TURN_ENDS
 from agentbatch.text import counted
 from agentbatch.tui.lines.transcript.blocks import (
@@ -137,6 +138,11 @@ class Transcript:
                 self._add(Titled(f"{event.by or 'The user'} says:", event.text))
             case e.UserHeard():
                 self._heard = True
+            case e.SetUp(kept=True):
+                self._note(f"{SET_UP_BEFORE.capitalize()}.")
+            case e.Visited():
+                text = visited_text(event)
+                self._note(f"{text[:1].upper()}{text[1:]}.")
             case e.Paused():
                 self._note(f"Paused: {event.cause}" if event.cause else "Paused.", "warning")
             case e.Resumed():
