@@ -1,9 +1,10 @@
 """Directories of isolated tasks: found again, recreated, removed, and when they are disposable."""
 
 import asyncio
-import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Literal
 
 import pytest
@@ -14,7 +15,6 @@ from agentbatch.workspace.isolation.copy.apply_back import Applied
 from agentbatch.workspace.isolation.isolated_dir import (
     RECORD,
     IsolatedDir,
-    read_isolated_dir,
     record_isolated_dir,
 )
 from agentbatch.workspace.isolation.isolation import Isolation, is_disposable
@@ -92,20 +92,32 @@ async def test_a_run_folder_inside_the_directory_is_not_copied(tmp_path: Path, p
     assert [path.name for path in place.root.iterdir()] == ["file"]
 
 
-async def test_a_copy_that_fails_leaves_nothing(tmp_path: Path, places: Isolation) -> None:
-    source, folder = tmp_path / "source", tmp_path / "run/work"
+class LeftOut(tuple[Path]):
+    """Nothing. It is looked at just before files are copied, which wait there until they may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = asyncio.get_running_loop()
+        self.looked_at, self.go_on = asyncio.Event(), Event()
+
+    def __iter__(self) -> Iterator[Path]:
+        self._loop.call_soon_threadsafe(self.looked_at.set)
+        self.go_on.wait()
+        return iter(())
+
+
+async def test_a_copy_that_is_cancelled_leaves_nothing(tmp_path: Path, places: Isolation) -> None:
+    source, folder, left_out = tmp_path / "source", tmp_path / "run/work", LeftOut()
     source.mkdir()
-    (source / ".git").write_text("x")
-    (source / ".git").unlink()
-    os.mkfifo(source / "fifo")
-    (source / "file").write_bytes(b"x" * 50_000_000)
-    making = asyncio.ensure_future(places.make("copy", source, folder, task_id="t"))
-    await asyncio.sleep(0)
+    (source / "file").write_text("x")
+    making = asyncio.ensure_future(places.make("copy", source, folder, task_id="t", leave_out=left_out))
+    await asyncio.wait_for(left_out.looked_at.wait(), 30)
     making.cancel()
+    await asyncio.sleep(0)
+    left_out.go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await making
-    assert read_isolated_dir(folder)[0] is None
-    assert not (folder / "copy").exists()
+    assert not folder.exists()
 
 
 @needs_git
