@@ -59,12 +59,17 @@ def test_a_build_that_never_ends_leaves_nothing_running(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = f"1{secrets.randbelow(10**9):09}"
-    (tmp_path / "Dockerfile").write_text(f"FROM {image(engine, 'small')}\nRUN sleep {seconds}\n")
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {image(engine, 'small')}\nRUN touch /x\nRUN sleep {seconds}\n"
+    )
     monkeypatch.setattr(building, "TIMEOUT", 10.0)
+    monkeypatch.setattr(building, "MARK", f"BUILD_{seconds}")
     with pytest.raises(OSError, match="has not answered"):
         building.build(engine, tmp_path / "Dockerfile", [], print)
     running = [one.read_bytes() for one in Path("/proc").glob("[0-9]*/cmdline") if os.access(one, os.R_OK)]
     assert not [words for words in running if words == b"sleep\0" + seconds.encode() + b"\0"]
+    storage = Path(engine.ask("info", "--format", "{{.Store.GraphRoot}}").output.strip())
+    assert not [one for one in storage.glob("*/*/userdata/buildah.json") if seconds in one.read_text()]
 
 
 def test_a_bash_that_never_ends_leaves_no_container(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,20 +3,24 @@
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.files import STATE_FOLDER
-from agentbatch.workspace.containers.engine import Engine, resource_limits
+from agentbatch.files import STATE_FOLDER, parse_json
+from agentbatch.workspace.containers.engine import Answer, Engine, resource_limits
 from agentbatch.workspace.files.env_files import env_files_in
 
 NAME = "localhost/agentbatch-built"
 BUILT_LABEL = "agentbatch.built"
 """By which the user finds the images, which nobody else removes."""
+MARK = "AGENTBATCH_BUILD"
+"""Argument of a build by which what it leaves is found; no Dockerfile uses it, and no cache counts it."""
 MAX_FILES = 20_000
 MAX_BYTES = 1024**3
 """Of all that is beside a Dockerfile: it is copied, and read for its digest, before every run."""
@@ -56,16 +60,38 @@ def build(engine: Engine, dockerfile: Path, hidden: Sequence[Path], tell: Callab
         if engine.ask("image", "inspect", "--format", "{{.Id}}", "--", name).exit_code == 0:
             return name
         tell(f"Building the image of {dockerfile}.")
-        limits = resource_limits() if engine.name == "podman" else []
-        answer = engine.ask(
-            *("build", "--quiet", "--pull=false", "--label", BUILT_LABEL, "--tag", name),
-            *("--file", str(context / dockerfile.name), *limits),
-            *("--", str(context)),
-            timeout=TIMEOUT,
-        )
+        answer = _built(engine, name, context, dockerfile.name)
     if answer.exit_code != 0:
         raise UserError(f"No image can be built of {dockerfile}: {answer.problem}")
     return name
+
+
+def _built(engine: Engine, name: str, context: Path, dockerfile: str) -> Answer:
+    """Raises OSError, after which nothing is left of it."""
+    mark = secrets.token_hex(16)
+    own = [*resource_limits(), "--build-arg", f"{MARK}={mark}"] if engine.name == "podman" else []
+    try:
+        return engine.ask(
+            *("build", "--quiet", "--pull=false", "--label", BUILT_LABEL, "--tag", name),
+            *("--file", str(context / dockerfile), *own),
+            *("--", str(context)),
+            timeout=TIMEOUT,
+        )
+    except BaseException:
+        if engine.name == "podman":
+            remove_unfinished(engine, mark)
+        raise
+
+
+def remove_unfinished(engine: Engine, mark: str) -> None:
+    """What podman was at work in for the build of that `mark`: it removes such a container itself, unless it was ended
+    before. Nothing else tells whose it is. Raises OSError."""
+    at = engine.ask("info", "--format", "{{.Store.GraphRoot}}/{{.Store.GraphDriverName}}-containers")
+    for one in engine.ask("ps", "--all", "--external", "--quiet", "--no-trunc").output.split():
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            note = parse_json(Path(at.output.strip(), one, "userdata/buildah.json").read_bytes())
+            if note["Args"][MARK] == mark:
+                engine.ask("rm", "--force", "--", one)
 
 
 def check_mounts(dockerfile: bytes, engine: Engine) -> str:
