@@ -59,9 +59,13 @@ def test_an_image_is_built_once_of_a_dockerfile_and_nothing_hidden_gets_in(
         (folder / name).write_text("KEY=secret")
     (folder / ".agentbatch/runs").mkdir(parents=True)
     (folder / "link").symlink_to("/etc/passwd")
+    (folder / "tasks/a").mkdir(parents=True)
     one, told = Image(dockerfile=str(folder / "Dockerfile")), list[str]()
-    wanted = Wanted((one,), hidden=(folder / "task.json",))
+    own = (folder / "tasks/a", folder / "results.json")
+    wanted = Wanted((one,), hidden=(folder / "task.json",), apart=own)
     _, had = have_images(engine, wanted, told.append)
+    for name in ("tasks/a/work.txt", "results.json", ".agentbatch/runs/r1"):
+        (folder / name).write_text("of a run")
     _, again = have_images(engine, wanted, told.append)
     assert had == again
     assert told == [f"Building the image of {folder}/Dockerfile."]

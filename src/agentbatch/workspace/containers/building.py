@@ -7,12 +7,13 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER, parse_json
+from agentbatch.workspace.containers.context import Chosen
 from agentbatch.workspace.containers.engine import Answer, Engine, resource_limits
 from agentbatch.workspace.files.env_files import env_files_in
 
@@ -23,7 +24,7 @@ MARK = "AGENTBATCH_BUILD"
 """Argument of a build by which what it leaves is found; no Dockerfile uses it, and no cache counts it."""
 MAX_FILES = 20_000
 MAX_BYTES = 1024**3
-"""Of all that is beside a Dockerfile: it is copied, and read for its digest, before every run."""
+"""Of what beside a Dockerfile goes into its build: it is copied, and read for its digest, before every run."""
 CONFINED = (5, 2, 5)
 """The first podman whose builds keep to their folder: advisories of containers/buildah, GHSA-pmf3-c36m-g5cf and
 GHSA-586p-749j-fhwp."""
@@ -47,13 +48,20 @@ def check_dockerfile(path: Path, base: Path) -> str:
     return ""
 
 
-def build(engine: Engine, dockerfile: Path, hidden: Sequence[Path], tell: Callable[[str], None]) -> str:
-    """The name of the image. `hidden`: what no task may see, and so no image. Slow. Raises UserError, OSError."""
+def build(
+    engine: Engine,
+    dockerfile: Path,
+    hidden: Sequence[Path],
+    tell: Callable[[str], None],
+    apart: Sequence[Path] = (),
+) -> str:
+    """The name of the image. `hidden`: what no task may see, and so no image; `apart`: what only comes into one whose
+    Dockerfile names it. Slow. Raises UserError, OSError."""
     folder = dockerfile.parent
     out = {*hidden, *env_files_in(folder), folder / STATE_FOLDER, folder / ".git"}
     with tempfile.TemporaryDirectory(prefix="agentbatch-build-") as place:
         context = Path(place, "context")
-        digest = _copied(folder, context, out - {dockerfile})
+        digest = _copied(folder, context, Chosen(folder, dockerfile, out, apart).files())
         if problem := check_mounts((context / dockerfile.name).read_bytes(), engine):
             raise UserError(f"No image is built of {dockerfile}: {problem}")
         name = f"{NAME}:{digest}"
@@ -107,11 +115,11 @@ def check_mounts(dockerfile: bytes, engine: Engine) -> str:
     )
 
 
-def _copied(folder: Path, target: Path, out: set[Path]) -> str:
-    """Copy all but `out`, no link followed; returns a digest of it. Raises UserError, OSError."""
+def _copied(folder: Path, target: Path, chosen: Iterable[Path]) -> str:
+    """Copy what is `chosen`, no link followed; returns a digest of it. Raises UserError, OSError."""
     whole, files, size = hashlib.sha256(), 0, 0
     target.mkdir()
-    for source in _below(folder, out):
+    for source in chosen:
         name = source.relative_to(folder)
         place = target / name
         status = source.lstat()
@@ -132,12 +140,3 @@ def _copied(folder: Path, target: Path, out: set[Path]) -> str:
             with open(place, "rb") as file:
                 whole.update(hashlib.file_digest(file, "sha256").digest())
     return whole.hexdigest()[:32]
-
-
-def _below(folder: Path, out: set[Path]) -> Iterator[Path]:
-    """Folders before what is in them, in order."""
-    for path in sorted(folder.iterdir()):
-        if path not in out:
-            yield path
-            if path.is_dir() and not path.is_symlink():
-                yield from _below(path, out)

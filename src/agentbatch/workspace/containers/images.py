@@ -61,6 +61,8 @@ class Wanted:
     """Those that are opened in it."""
     hidden: tuple[Path, ...] = ()
     """What no task may see, and so no image that is built."""
+    apart: tuple[Path, ...] = ()
+    """What changes with each run, and only comes into an image whose Dockerfile names it."""
 
 
 def have_images(
@@ -77,7 +79,7 @@ def have_images(
 
 def _had(engine: Engine, image: Image, wanted: Wanted, tell: Callable[[str], None]) -> tuple[Engine, Had]:
     """Raises UserError, OSError."""
-    engine, reference = _reference(engine, image, wanted.hidden, tell)
+    engine, reference = _reference(engine, image, wanted, tell)
     programs = {
         name for one, names in wanted.programs.items() if replace(one, workdir="") == image for name in names
     }
@@ -113,10 +115,10 @@ def _keeps(engine: Engine, reference: str) -> bool:
 
 
 def _reference(
-    engine: Engine, image: Image, hidden: Sequence[Path], tell: Callable[[str], None]
+    engine: Engine, image: Image, wanted: Wanted, tell: Callable[[str], None]
 ) -> tuple[Engine, str]:
     if image.dockerfile:
-        return _built(engine, Path(image.dockerfile), hidden, tell)
+        return _built(engine, Path(image.dockerfile), wanted, tell)
     if engine.ask("image", "inspect", "--format", "{{.Id}}", "--", image.name).exit_code != 0:
         tell(f"Pulling the image {image.name}.")
         answer = engine.ask("pull", "--quiet", "--", image.name, timeout=PULL_TIMEOUT)
@@ -126,15 +128,17 @@ def _reference(
 
 
 def _built(
-    engine: Engine, dockerfile: Path, hidden: Sequence[Path], tell: Callable[[str], None]
+    engine: Engine, dockerfile: Path, wanted: Wanted, tell: Callable[[str], None]
 ) -> tuple[Engine, str]:
     other = _with_runc(engine)
     try:
-        return engine, build(engine, dockerfile, hidden, tell)
+        return engine, build(engine, dockerfile, wanted.hidden, tell, wanted.apart)
     except UserError:
         if other is None:
             raise
-        return other, build(other, dockerfile, hidden, lambda _: None)  # it was told already
+        return other, build(
+            other, dockerfile, wanted.hidden, lambda _: None, wanted.apart
+        )  # it was told already
 
 
 def _with_runc(engine: Engine) -> Engine | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
-from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.prepare.prepared_run import RESULTS_FILES, PreparedRun
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.workspace.preparation import Wanted, have_images
 from agentbatch.workspace.workspace import Image
@@ -44,4 +44,9 @@ def wanted(prepared: PreparedRun) -> Wanted:
         network=not prepared.settings.no_network,
         programs={image: frozenset(names) for image, names in programs.items()},
         hidden=(*prepared.env_files, *prepared.hidden_files),
+        apart=(
+            *(task.root for task in tasks),
+            prepared.results_file,
+            *(prepared.folder / name for name in RESULTS_FILES.values()),
+        ),
     )
