@@ -124,3 +124,34 @@ def test_where_podman_s_runtime_does_not_work_runc_is_tried(tmp_path: Path) -> N
     found, had = have_images(engine, Wanted((PYTHON,)), print)
     assert found.options == ("--runtime", "runc")
     assert had == {PYTHON: Had("python:3.12", "/bin/bash", "/usr/bin:/bin")}
+
+
+WAITS = """#!/bin/sh
+case "$*" in
+  "image inspect"*) exit 0 ;;
+  *one:1*) ;;
+  *) touch $TRIED/$$; while [ $(ls $TRIED | wc -l) -lt 3 ]; do sleep 0.01; done ;;
+esac
+case "$*" in *bad*) echo 'Error: no' >&2; exit 1 ;; esac
+printf '/bin/bash\\n/bin\\n'
+"""
+
+
+@pytest.mark.parametrize(
+    "names", [("one:1", "two:1", "three:1", "four:1"), ("one:1", "two:1", "bad:1", "bad:2")]
+)
+def test_images_are_tried_at_the_same_time_once_one_works(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Each but the first waits for the others."""
+    program, tried = tmp_path / "podman", tmp_path / "tried"
+    tried.mkdir()
+    program.write_text(WAITS)
+    program.chmod(0o755)
+    engine = Engine("podman", program, "0:0", env={"PATH": "/usr/bin:/bin", "TRIED": str(tried)})
+    images = tuple(Image(name) for name in names)
+    if "bad:1" in names:
+        with pytest.raises(UserError, match="No container of bad:1 can be started: no"):
+            have_images(engine, Wanted(images), print)
+    else:
+        assert have_images(engine, Wanted(images), print)[1] == {
+            one: Had(one.name, "/bin/bash", "/bin") for one in images
+        }

@@ -60,6 +60,26 @@ async def test_each_command_finds_its_folders_empty(task: MakeTask) -> None:
         assert (await place.run(look, 30)).output == ""
 
 
+@pytest.mark.parametrize("makes", ["shmget(7, 4096, 0o1666)", "semget(7, 1, 0o1666)", "msgget(7, 0o1666)"])
+async def test_a_note_of_system_v_is_not_there_for_the_next_command(task: MakeTask, makes: str) -> None:
+    place = await task("whole")
+    look = "cat /proc/sysvipc/{shm,sem,msg} | wc -l; tr '\\0' ' ' < /proc/1/cmdline"
+    shown = [(await place.run(look, 30)).output.splitlines() for _ in range(2)]
+    assert shown[0] == shown[1], "it is the same container as long as nothing is left"
+    made = await place.run(f"python3 -c 'import ctypes; print(ctypes.CDLL(None).{makes})'; {look}", 30)
+    assert made.output.splitlines()[:2] == ["0", "4"]
+    again = (await place.run(look, 30)).output.splitlines()
+    assert again[0] == "3"
+    assert again[1] != shown[0][1]
+
+
+async def test_a_message_queue_is_not_there_for_the_next_command(task: MakeTask) -> None:
+    place = await task("whole")
+    opens = "python3 -c 'import ctypes; print(ctypes.CDLL(None).mq_open(b\"/left\", {}, 0o600, None) >= 0)'"
+    assert (await place.run(opens.format(0o102), 30)).output == "True\n"
+    assert (await place.run(opens.format(0o2), 30)).output == "False\n"
+
+
 async def test_what_a_command_left_running_is_ended(task: MakeTask, tmp_path: Path) -> None:
     place = await task("whole")
     stray = (

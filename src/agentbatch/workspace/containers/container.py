@@ -27,7 +27,7 @@ from agentbatch.workspace.containers.inhabitants import (
 )
 from agentbatch.workspace.containers.mounts import ENVIRONMENTS, HOME, Bind, Folders
 from agentbatch.workspace.containers.seccomp_profile import write_profile
-from agentbatch.workspace.containers.traces import Device, devices
+from agentbatch.workspace.containers.traces import Device, devices, speaks_by_system_v
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.sandbox.limits import groups_of, killed_for_memory, told_of_memory
 
@@ -148,7 +148,9 @@ class Container:
         """Nothing runs in it any more, and it is as it was; otherwise the next command gets another one."""
         if not end_inhabitants(self._first) or self.inside.keeps:
             return False
-        return self._devices is not None and devices(self._first) == self._devices
+        if self._devices is None or devices(self._first) != self._devices:
+            return False
+        return speaks_by_system_v(self._first) is False
 
     async def end(self) -> None:
         """It and all in it have ended, and nothing is left of it but its folders. Safe to repeat."""

@@ -4,7 +4,9 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from agentbatch.errors import UserError
@@ -18,6 +20,8 @@ from agentbatch.workspace.workspace import Image, Limits
 PULL_TIMEOUT = 3600.0
 """Seconds for one image: gigabytes over a slow line."""
 PROBE_TIMEOUT = 120.0
+AT_ONCE = 4
+"""Images that are tried at the same time: each keeps two processors busy for half a second."""
 PROBE = """\
 type -P bash || exit
 printf '%s\\n' "$PATH"
@@ -71,15 +75,21 @@ def have_images(
     """Each of them, pulled or built where it is missing, and tried. Returns the engine as it works here. Slow: call it
     in a thread. Raises UserError, OSError."""
     _check_limits(engine, wanted.limits)
-    had: dict[Image, Had] = {}
+    references: dict[Image, str] = {}
     for image in dict.fromkeys(replace(one, workdir="") for one in wanted.images):
-        engine, had[image] = _had(engine, image, wanted, tell)
+        engine, references[image] = _reference(engine, image, wanted, tell)
+    had: dict[Image, Had] = {}
+    first, *others = references
+    engine, had[first] = _had(engine, first, references[first], wanted)  # and how the engine works here
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        found = threads.map(partial(_had, engine, wanted=wanted), others, map(references.__getitem__, others))
+        for image, (other, one) in zip(others, found, strict=True):
+            engine, had[image] = other if other.options else engine, one
     return engine, {image: had[replace(image, workdir="")] for image in wanted.images}
 
 
-def _had(engine: Engine, image: Image, wanted: Wanted, tell: Callable[[str], None]) -> tuple[Engine, Had]:
+def _had(engine: Engine, image: Image, reference: str, wanted: Wanted) -> tuple[Engine, Had]:
     """Raises UserError, OSError."""
-    engine, reference = _reference(engine, image, wanted, tell)
     programs = {
         name for one, names in wanted.programs.items() if replace(one, workdir="") == image for name in names
     }

@@ -1,6 +1,7 @@
 """The processes of a container as this machine sees them, whatever they have done to be overlooked."""
 
 import os
+import shutil
 import signal
 import time
 from contextlib import suppress
@@ -12,6 +13,8 @@ SWEEPS = 200
 PAUSE = 0.001
 """Seconds that each round waits longer than the one before, to a most."""
 MOST = 0.02
+SYSTEM = "/usr/bin:/usr/sbin:/bin:/sbin"
+"""Where programs are looked for that enter a container."""
 
 
 def inhabitants(first: int) -> set[int] | None:
@@ -72,6 +75,17 @@ def freeze_inhabitants(first: int) -> None:
             return
         time.sleep(min(sweep * PAUSE, MOST))
     raise OSError("What the program has started does not stand still.")
+
+
+def entering(namespaces: str, kind: str) -> list[str] | None:
+    """The beginning of a command line that runs a program of this machine in one of a container's `namespaces`
+    (/proc/PID/ns); None: there is no nsenter (util-linux)."""
+    nsenter = shutil.which("nsenter", path=SYSTEM)
+    if nsenter is None:
+        return None
+    # Without root the container is in a user namespace of ours, in which we may do what root may.
+    user = [] if os.geteuid() == 0 else [f"--user={namespaces}/user", "--preserve-credentials"]
+    return [nsenter, f"--{kind}={namespaces}/{kind}", *user, "--"]
 
 
 def _namespace(pid: int) -> int | None:

@@ -1,14 +1,25 @@
-"""What a command can leave in a container outside of all folders of ours: in /dev, which its root may write to."""
+"""What a command can leave in a container outside of all folders of ours: in /dev, which its root may write to, and in
+what System V has programs speak with each other by."""
 
 import os
+import shutil
 import stat
+import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from agentbatch.workspace.containers.inhabitants import SYSTEM, entering
 
 DEVICES = "dev"
 _ALWAYS_NEW = "dev/pts"
 """Terminals, which come and go."""
 MAX_SEEN = 1_000
+
+
+_SYSTEM_V = ("shm", "sem", "msg")
+"""Files of /proc/sysvipc, where each is a line after a first one."""
+PATIENCE = 10.0
+"""Seconds for a look from inside."""
 
 
 class Device(NamedTuple):
@@ -51,3 +62,29 @@ def _below(root: str, folder: str) -> Iterator[Device]:
                 yield Device(path, status.st_mode, owner, status.st_rdev, status.st_ino, size, link)
                 if stat.S_ISDIR(status.st_mode) and path != _ALWAYS_NEW:
                     waiting.append(path)
+
+
+def speaks_by_system_v(first: int) -> bool | None:
+    """Whether there is memory, a semaphore or a queue of System V in the container whose first process that is. None:
+    it cannot be seen from here. Slow."""
+    if not os.path.isdir("/proc/sysvipc"):
+        return False  # this kernel has none
+    words = entering(f"/proc/{first}/ns", "ipc")
+    if words is None:
+        return None
+    try:
+        shown = subprocess.run(
+            [
+                *words,
+                shutil.which("cat", path=SYSTEM) or "cat",
+                *(f"/proc/sysvipc/{one}" for one in _SYSTEM_V),
+            ],
+            env={"PATH": SYSTEM, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return len(shown.stdout.splitlines()) > len(_SYSTEM_V)

@@ -2,7 +2,6 @@
 command of the task reaches it, and with all that it starts by itself."""
 
 import asyncio
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,14 +9,13 @@ from pathlib import Path
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.container import Container
+from agentbatch.workspace.containers.inhabitants import SYSTEM, entering
 from agentbatch.workspace.containers.mounts import Bind
 from agentbatch.workspace.containers.walls import ContainerWalls
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.relay import Relay
 from agentbatch.workspace.shell.shell import announced
 from agentbatch.workspace.workspace import Program
-
-_SYSTEM = "/usr/bin:/usr/sbin:/bin:/sbin"
 
 
 async def open_in_container(
@@ -56,22 +54,14 @@ async def open_in_container(
 
 async def _relay(container: Container, port: int) -> Relay:
     """Listening on loopback in the container. Raises UserError, OSError."""
-    nsenter = shutil.which("nsenter", path=_SYSTEM)
-    if nsenter is None or not container.namespaces:
+    inside = entering(container.namespaces, "net") if container.namespaces else None
+    if inside is None:
         raise UserError(
             "A program in a container reaches its model through a port that nsenter (util-linux) opens there, as "
             "podman lets us; here that cannot be had."
         )
-    # Without root the container is in a user namespace of ours, in which we may do what root may.
-    user = [] if os.geteuid() == 0 else [f"--user={container.namespaces}/user", "--preserve-credentials"]
     relay = Relay(port)
-    words = [
-        nsenter,
-        f"--net={container.namespaces}/net",
-        *user,
-        "--",
-        *relay.around([shutil.which("true") or "true"]),
-    ]
+    words = [*inside, *relay.around([shutil.which("true") or "true"])]
     try:
         entered = await asyncio.create_subprocess_exec(
             *words,
@@ -79,7 +69,7 @@ async def _relay(container: Container, port: int) -> Relay:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            env={"PATH": _SYSTEM, "LC_ALL": "C"},
+            env={"PATH": SYSTEM, "LC_ALL": "C"},
         )
         listens = await relay.listen()
         _, problem = await entered.communicate()
