@@ -14,6 +14,7 @@ SCREENS = "textual takes half a second: only where something is drawn"
 CLIENT = "the loop and the model client: only when something runs"
 LOCAL = "only with --local"
 CLUSTER = "thirty modules that only a run on a cluster needs"
+CONTAINERS = "only where a task has an image"
 REFUSED = "tables of wordings: only where an endpoint refuses something"
 EXTRA = "of an extra that may not be installed"
 REQUESTS = "brings jsonschema, a quarter of a second: not for --help"
@@ -97,6 +98,19 @@ LATE: dict[tuple[str, str], str] = {
     ("tasks/run/prepare/prepared_run.py", "agentbatch.local.server_plan"): LOCAL,
     ("tasks/run/prepare/prepared_run.py", "agentbatch.rehearsal.library"): REHEARSAL,
     ("tui/screens/export.py", "agentbatch.display.reports.report"): "every kind of report",
+    ("tasks/run/prepare/images.py", "agentbatch.workspace.images"): CONTAINERS,
+    ("tasks/run/prepare/prepared_run.py", "agentbatch.workspace.images"): CONTAINERS,
+    ("workspace/containers/choosing.py", "agentbatch.workspace.containers.building"): CONTAINERS,
+    ("workspace/containers/choosing.py", "agentbatch.workspace.containers.engine"): CONTAINERS,
+    ("workspace/containers/choosing.py", "agentbatch.workspace.containers.images"): CONTAINERS,
+    ("workspace/containers/choosing.py", "agentbatch.workspace.containers.mounts"): CONTAINERS,
+    ("workspace/containers/leftovers.py", "agentbatch.workspace.containers.command_lines"): CONTAINERS,
+    ("workspace/containers/leftovers.py", "agentbatch.workspace.containers.engine"): CONTAINERS,
+    ("workspace/local_workspace.py", "agentbatch.workspace.containers.engine"): CONTAINERS,
+    ("workspace/local_workspace.py", "agentbatch.workspace.containers.images"): CONTAINERS,
+    ("workspace/local_run.py", "agentbatch.workspace.containers.engine"): CONTAINERS,
+    ("workspace/local_run.py", "agentbatch.workspace.containers.walls"): CONTAINERS,
+    ("workspace/programs/programs.py", "agentbatch.workspace.programs.in_container"): CONTAINERS,
     ("workspace/shell/guarding.py", "ctypes"): "only the guard's own process has a use for it",
 }
 """Imports that do not stand at the top, by file and module (of others: their package), and why."""
@@ -150,10 +164,25 @@ def test_what_is_late(source: str, late: list[str]) -> None:
     assert visitor.found == late
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+@pytest.fixture(scope="module")
+def imports() -> dict[str, set[str]]:
     graph = grimp.build_graph("agentbatch", exclude_type_checking_imports=False, cache_dir=None)
-    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+
+
+def test_no_modules_import_each_other_in_a_circle(imports: dict[str, set[str]]) -> None:
     assert circles(imports) == []
+
+
+def test_a_run_without_images_and_machines_loads_nothing_for_them(imports: dict[str, set[str]]) -> None:
+    late = {(f"agentbatch.{path[:-3].replace('/', '.')}", module) for path, module in LATE}
+    loaded, new = set[str](), {"agentbatch.tasks.run.run_batch"}
+    while new:
+        loaded |= new
+        new = {other for one in new for other in imports[one] if (one, other) not in late} - loaded
+    rooms = ("agentbatch.workspace.containers.", "agentbatch.cluster.")
+    light = {f"agentbatch.workspace.containers.{name}" for name in ("choosing", "leftovers", "names")}
+    assert {module for module in loaded if module.startswith(rooms)} == light
 
 
 def circles(imports: dict[str, set[str]]) -> list[set[str]]:

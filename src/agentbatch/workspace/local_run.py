@@ -5,11 +5,10 @@ import os
 import secrets
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentbatch.config.own_environment import own_environment
 from agentbatch.redaction import Redactor
-from agentbatch.workspace.containers.engine import Engine
-from agentbatch.workspace.containers.walls import Containers
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.isolation.isolation import Isolation
@@ -19,6 +18,10 @@ from agentbatch.workspace.shell.environment import container_environment, shell_
 from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.marks import MARK
 from agentbatch.workspace.workspace import Order
+
+if TYPE_CHECKING:
+    from agentbatch.workspace.containers.engine import Engine
+    from agentbatch.workspace.containers.walls import Containers
 
 
 def mark_of(tasks: Path) -> str:
@@ -64,7 +67,9 @@ class LocalRun:
         self.setups = SetupCaches(setups)
         self.isolation = Isolation(run_id, own, self.disk, self.contents, repositories or {})
 
-    def _containers(self, rules: SandboxRules, engine: Engine) -> Containers:
+    def _containers(self, rules: SandboxRules, engine: "Engine") -> "Containers":
+        from agentbatch.workspace.containers.walls import Containers
+
         home = rules.home.resolve()
         return Containers(engine, rules.images, rules.network, self.mark, home, rules.hidden_dirs)
 

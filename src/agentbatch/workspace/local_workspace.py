@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from threading import Event
+from typing import TYPE_CHECKING
 
 from agentbatch.errors import UserError
 from agentbatch.files import real_folder
 from agentbatch.redaction import Redactor
-from agentbatch.workspace.containers.engine import Engine
-from agentbatch.workspace.containers.images import Had
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.protect import protect, restore
 from agentbatch.workspace.files.removal import remove_tree
@@ -40,6 +39,10 @@ from agentbatch.workspace.workspace import (
     WorkspaceInfo,
 )
 
+if TYPE_CHECKING:
+    from agentbatch.workspace.containers.engine import Engine
+    from agentbatch.workspace.containers.images import Had
+
 
 @dataclass(frozen=True)
 class SandboxRules:
@@ -54,9 +57,9 @@ class SandboxRules:
     """Env files with keys."""
     own_files: tuple[Path, ...] = ()
     """What the next run reads its settings from, files and folders: never brought back from a copy."""
-    engine: Engine | None = None
+    engine: "Engine | None" = None
     """Of containers; None: no task has an image."""
-    images: Mapping[Image, Had] = field(default_factory=dict)
+    images: "Mapping[Image, Had]" = field(default_factory=dict)
     """All that tasks have, as they were had before the run."""
 
     @classmethod
@@ -70,8 +73,8 @@ class SandboxRules:
         runs: Path,
         env_files: Sequence[Path],
         own_files: Sequence[Path] = (),
-        engine: Engine | None = None,
-        images: Mapping[Image, Had] | None = None,
+        engine: "Engine | None" = None,
+        images: "Mapping[Image, Had] | None" = None,
     ) -> "SandboxRules":
         """`directories`: of all tasks; `runs`: the folder of the runs; `env_files`: files with keys."""
         hidden = (*covering(directories), runs)

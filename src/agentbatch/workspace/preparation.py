@@ -10,8 +10,7 @@ from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER, read_given
 from agentbatch.text import clip
 from agentbatch.workspace.containers.choosing import choose_here, choose_place
-from agentbatch.workspace.containers.engine import ENGINES, Engine
-from agentbatch.workspace.containers.images import Had, Wanted, have_images
+from agentbatch.workspace.containers.names import ENGINES
 from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored_name
 from agentbatch.workspace.isolation.included import meant_by
@@ -26,10 +25,7 @@ __all__ = [
     "SETUPS",
     "Above",
     "Checked",
-    "Engine",
-    "Had",
     "SandboxChoice",
-    "Wanted",
     "check_directories",
     "check_worktrees",
     "choose_here",
@@ -37,7 +33,6 @@ __all__ = [
     "choose_sandbox",
     "command_line",
     "find_program",
-    "have_images",
     "limits_warning",
     "matches",
     "meant_by",

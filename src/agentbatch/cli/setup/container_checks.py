@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agentbatch.config import Settings, secret_variables
-from agentbatch.workspace.preparation import Wanted, choose_place, have_images
+from agentbatch.workspace.images import Wanted, have_images
+from agentbatch.workspace.preparation import choose_place
 from agentbatch.workspace.workspace import Image
 
 ANY = Image("any")

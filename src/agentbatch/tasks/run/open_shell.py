@@ -15,7 +15,7 @@ from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import clip
-from agentbatch.workspace.preparation import have_images
+from agentbatch.workspace.images import have_images
 from agentbatch.workspace.visiting.visit import Seen, open_shell
 from agentbatch.workspace.workspace import Order
 

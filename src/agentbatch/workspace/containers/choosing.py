@@ -3,16 +3,17 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agentbatch.config import SandboxName
 from agentbatch.errors import UserError
 from agentbatch.text import list_names
-from agentbatch.workspace.containers.building import check_dockerfile
-from agentbatch.workspace.containers.engine import ENGINES, Engine, find_engine
-from agentbatch.workspace.containers.images import check_name
-from agentbatch.workspace.containers.mounts import check_place
+from agentbatch.workspace.containers.names import ENGINES
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
 from agentbatch.workspace.workspace import Image
+
+if TYPE_CHECKING:
+    from agentbatch.workspace.containers.engine import Engine
 
 
 def choose_here(asked: SandboxName, path_variable: str | None = None) -> SandboxChoice:
@@ -25,7 +26,7 @@ def choose_place(
     images: Sequence[tuple[str, Path, Image | None]],
     base: Path,
     environ: Mapping[str, str],
-) -> tuple[SandboxChoice, Engine | None]:
+) -> tuple[SandboxChoice, "Engine | None"]:
     """The sandbox of the run's tasks, and the engine of those that have an image; `auto` finds one where some have.
     `images`: task, directory and image of each; `base`: the folder of the task file, resolved; `environ`: variables
     whose PATH leads to no task's directory. Raises UserError."""
@@ -44,6 +45,20 @@ def choose_place(
             f"--sandbox {asked} has no use for an image, and there is one in {list_names(with_image)}. Leave the flag "
             "out, or say --sandbox podman."
         )
+    from agentbatch.workspace.containers.engine import find_engine
+
+    _check_images(images, base)
+    engine = find_engine(wanted, environ, (os.getuid(), os.getgid()))
+    if without:
+        return choose_sandbox("auto", environ.get("PATH")), engine
+    return SandboxChoice(engine.name, engine.binary, ""), engine
+
+
+def _check_images(images: Sequence[tuple[str, Path, Image | None]], base: Path) -> None:
+    from agentbatch.workspace.containers.building import check_dockerfile
+    from agentbatch.workspace.containers.images import check_name
+    from agentbatch.workspace.containers.mounts import check_place
+
     for task_id, root, image in images:
         if image is not None:
             check_name(image)
@@ -55,7 +70,3 @@ def choose_place(
                     f"Task {task_id}: in a container {what} cannot be {image.workdir or root}, which {problem}. Give "
                     "another `workdir`, such as /work."
                 )
-    engine = find_engine(wanted, environ, (os.getuid(), os.getgid()))
-    if without:
-        return choose_sandbox("auto", environ.get("PATH")), engine
-    return SandboxChoice(engine.name, engine.binary, ""), engine

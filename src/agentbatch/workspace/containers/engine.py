@@ -9,18 +9,16 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from agentbatch.config import secret_variables
 from agentbatch.errors import UserError
 from agentbatch.files import parse_json
 from agentbatch.redaction import MIN_SECRET
 from agentbatch.text import clip
+from agentbatch.workspace.containers.names import ENGINES, EngineName
 from agentbatch.workspace.containers.seccomp_profile import hardened
 from agentbatch.workspace.shell.marks import sweep
-
-EngineName = Literal["podman", "docker"]
-ENGINES: tuple[EngineName, ...] = ("podman", "docker")
 
 ASK_TIMEOUT = 60.0
 """Seconds for a question to the engine; it needs tenths of one, a machine under load or a first start more."""

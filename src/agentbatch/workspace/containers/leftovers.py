@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agentbatch.files import PRIVATE, open_own, write_atomic
-from agentbatch.workspace.containers.command_lines import MARK_LABEL
-from agentbatch.workspace.containers.engine import ENGINES, Engine, EngineName, client_environment
+from agentbatch.workspace.containers.names import ENGINES, EngineName
 
 ENGINE = ".engine"
 """Name of the note in the folder of the tasks. No task has such an id."""
@@ -26,6 +25,9 @@ def remove_containers(tasks: Path, mark: str, environ: Mapping[str, str]) -> str
     binary = shutil.which(name, path=environ.get("PATH")) if name is not None else None
     if name is None or binary is None:
         return ""
+    from agentbatch.workspace.containers.command_lines import MARK_LABEL
+    from agentbatch.workspace.containers.engine import Engine, client_environment
+
     engine = Engine(name, Path(binary), "0:0", env=client_environment(environ))
     try:
         found = engine.ask("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={MARK_LABEL}={mark}")

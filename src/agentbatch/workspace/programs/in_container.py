@@ -14,12 +14,13 @@ from agentbatch.workspace.containers.mounts import Bind
 from agentbatch.workspace.containers.walls import ContainerWalls
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.relay import Relay
+from agentbatch.workspace.sandbox.sandbox import Walls
 from agentbatch.workspace.shell.shell import announced
 from agentbatch.workspace.workspace import Program
 
 
 async def open_in_container(
-    walls: ContainerWalls,
+    walls: Walls,
     program: Program,
     env: Mapping[str, str],
     home: Path,
@@ -29,6 +30,7 @@ async def open_in_container(
 ) -> LocalProcess:
     """`home`: its own, on this machine as inside; `logins`: what is laid into it; `folder`: of its container. Raises
     UserError, OSError."""
+    assert isinstance(walls, ContainerWalls)
     if not await walls.has(program.argv[0]):
         raise UserError(
             f"The program {program.argv[0]} is not to be found in the task's image. Build one that has it "

@@ -10,12 +10,10 @@ from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
-from agentbatch.workspace.containers.walls import ContainerWalls
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.programs.credentials import credential_files
 from agentbatch.workspace.programs.finding import command_line, find_program, settled_path
 from agentbatch.workspace.programs.homes import MAX_SIZE, is_too_large, make_home, toolchain_variables
-from agentbatch.workspace.programs.in_container import open_in_container
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.relay import Relay, interpreter
 from agentbatch.workspace.sandbox.mounts import Mount
@@ -78,7 +76,6 @@ class Programs:
         if isinstance(self._sandbox, Sandbox):
             process, home = await self._open_here(self._sandbox, program, logins)
         else:
-            assert isinstance(self._sandbox, ContainerWalls)
             process, home = await self._open_inside(self._sandbox, program, logins)
         for over in [one for one in self._open if one.over]:
             self._forget(over)
@@ -92,8 +89,10 @@ class Programs:
         return process
 
     async def _open_inside(
-        self, walls: ContainerWalls, program: Program, logins: Mapping[str, Path]
+        self, walls: Walls, program: Program, logins: Mapping[str, Path]
     ) -> tuple[LocalProcess, Path]:
+        from agentbatch.workspace.programs.in_container import open_in_container
+
         home = await asyncio.to_thread(self._home, program, dict.fromkeys(logins, b""))
         folder = self._folder / f"program-{next(self._numbers)}"
         return await open_in_container(walls, program, self._given, home, logins, self._redact, folder), home

@@ -3,20 +3,25 @@
 import asyncio
 from collections import defaultdict
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.run.prepare.prepared_run import RESULTS_FILES, PreparedRun
 from agentbatch.tasks.spec.attempts import with_attempts
-from agentbatch.workspace.preparation import Wanted, have_images
 from agentbatch.workspace.workspace import Image
+
+if TYPE_CHECKING:
+    from agentbatch.workspace.images import Wanted
 
 
 async def with_images(prepared: PreparedRun, store: Store) -> PreparedRun:
     """Pulled or built where they are missing, and each tried. Raises UserError."""
     if prepared.engine is None:
         return prepared
+    from agentbatch.workspace.images import have_images
+
     loop = asyncio.get_running_loop()
 
     def tell(text: str) -> None:
@@ -29,8 +34,10 @@ async def with_images(prepared: PreparedRun, store: Store) -> PreparedRun:
     return replace(prepared, engine=engine, images=had)
 
 
-def wanted(prepared: PreparedRun) -> Wanted:
+def wanted(prepared: PreparedRun) -> "Wanted":
     """Pure."""
+    from agentbatch.workspace.images import Wanted
+
     tasks = with_attempts(prepared.plan).tasks
     programs: dict[Image, set[str]] = defaultdict(set)
     for task in tasks:

@@ -24,11 +24,12 @@ from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import counted, list_names
 from agentbatch.usage import Usage
-from agentbatch.workspace.preparation import Engine, Had, SandboxChoice, limits_warning
+from agentbatch.workspace.preparation import SandboxChoice, limits_warning
 from agentbatch.workspace.workspace import Image
 
 if TYPE_CHECKING:
     from agentbatch.local.server_plan import ServerPlan
+    from agentbatch.workspace.images import Engine, Had
 
 RESULTS_FILES: Mapping[Mode, str] = {
     "serial": "batch_results.json",
@@ -59,11 +60,11 @@ class PreparedRun:
     env_files: tuple[Path, ...]
     results_file: Path
     """Every link in it was followed before the run: one that a coder plants later is not."""
-    engine: Engine | None = None
+    engine: "Engine | None" = None
     """Of containers; None: no task has an image."""
     programs: Mapping[str, str] = field(default_factory=dict)
     """Of coders that are opened, by the coder's name."""
-    images: Mapping[Image, Had] = field(default_factory=dict)
+    images: "Mapping[Image, Had]" = field(default_factory=dict)
     """Of the tasks, once they are had."""
     local: "ServerPlan | None" = None
     """The server of `--local`."""
