@@ -8,7 +8,8 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.local_workspace import SandboxRules
-from agentbatch.workspace.sandbox.sandbox import SandboxChoice, check_hidden, known_now
+from agentbatch.workspace.sandbox.sandbox import SandboxChoice
+from agentbatch.workspace.sandbox.walls import check_hidden, known_now
 from agentbatch.workspace.shell.shell import Shell
 from tests.support.red_team import KEY, Attempt, BuildHouse, hand_over, tried
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 NEWUSER, NEWNS, SIGCHLD, VSOCK, STREAM = 0x10000000, 0x20000, 17, 40, 1
-X32 = 0x40000000
+X32, TIOCSTI = 0x40000000, 0x5412
 MAP_32BIT = 0x40
 
 code = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
@@ -59,6 +59,10 @@ ASKED: dict[str, Callable[[], int]] = {
     "vsock, with more": lambda: call(41, VSOCK | 1 << 32, STREAM, 0),
     "vsock by int 0x80": lambda: by_80(359, VSOCK, STREAM),
     "vsock by socketcall": lambda: by_80(102, 1, SOCKET_AT),
+    "typing": lambda: call(16, 0, TIOCSTI, b"x"),
+    "typing, with more": lambda: call(16, 0, TIOCSTI | 1 << 32, b"x"),
+    "typing by int 0x80": lambda: by_80(54, 0, TIOCSTI),
+    "pasting": lambda: call(16, 0, 0x541C, b"\3"),
     "io_uring": lambda: call(425, 8, bytes(120)),
     "bpf": lambda: call(321, 0, 0, 0),
     "perf": lambda: call(298, EVENT, 0, -1, -1, 0),

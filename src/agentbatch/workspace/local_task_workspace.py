@@ -33,8 +33,8 @@ from agentbatch.workspace.local_run import LocalRun
 from agentbatch.workspace.local_workspace import LocalWorkspace
 from agentbatch.workspace.programs.homes import HOMES
 from agentbatch.workspace.sandbox.limits import TaskLimits, group_name
-from agentbatch.workspace.sandbox.sandbox import Walls
 from agentbatch.workspace.sandbox.toolchains import programs_inside, programs_named
+from agentbatch.workspace.sandbox.walls import Walls
 from agentbatch.workspace.setup_cache import PlaceCache
 from agentbatch.workspace.tools.toolbox import choose_hands
 from agentbatch.workspace.watch.changed_since import changed_since

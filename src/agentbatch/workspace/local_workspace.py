@@ -23,7 +23,8 @@ from agentbatch.workspace.programs.homes import HOMES
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.programs import Programs
 from agentbatch.workspace.sandbox.mounts import covering
-from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, Walls, build_sandbox
+from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, build_sandbox
+from agentbatch.workspace.sandbox.walls import Walls
 from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.shell import Shell
 from agentbatch.workspace.tools.base import Hand, ToolDirectory

@@ -13,9 +13,9 @@ NEWUSER, SIGCHLD = 0x10000000, 17
 EPERM, ENOSYS, NO_FAMILY = (ERROR | one for one in (errno.EPERM, errno.ENOSYS, errno.EAFNOSUPPORT))
 
 
-def answer(machine: str, audit: int, number: int, argument: int = 0) -> int:
+def answer(machine: str, audit: int, number: int, argument: int = 0, second: int = 0) -> int:
     """What the kernel does with that call, by seccomp(2) and linux/bpf_common.h."""
-    call = struct.pack("=iIQ6Q", number, audit, 0, argument, *[0] * 5)
+    call = struct.pack("=iIQ6Q", number, audit, 0, argument, second, *[0] * 4)
     steps, at, held = list(struct.iter_unpack("=HBBI", compiled(machine))), 0, 0
     while True:
         code, holds, fails, value = steps[at]
@@ -99,8 +99,22 @@ def test_every_refusal_holds_for_every_way_that_has_the_call() -> None:
                 if number is None:
                     assert refused.call == "socketcall"
                 else:
-                    argument = refused.bits or refused.equals
-                    assert answer(machine, way.audit, number, argument) == ERROR | refused.error
+                    arguments = [0] * refused.argument + [refused.bits or refused.equals]
+                    assert answer(machine, way.audit, number, *arguments) == ERROR | refused.error
+
+
+@pytest.mark.parametrize(
+    ("audit", "number"),
+    [(X86_64, 16), (I386, 54), (AARCH64, 29), (ARM, 54)],
+    ids=["x86_64", "i386", "arm64", "arm"],
+)
+def test_no_terminal_is_typed_into(audit: int, number: int) -> None:
+    """By the lower half of what is asked for, as the kernel takes it (CVE-2019-10063)."""
+    machine = "x86_64" if audit in (X86_64, I386) else "aarch64"
+    for asked in (0x5412, 0x541C, 0x5412 | 1 << 32):
+        assert answer(machine, audit, number, 7, asked) == EPERM
+    for asked in (0x5401, 0x5413, 0x5411, 0):
+        assert answer(machine, audit, number, 0x5412, asked) == ALLOW
 
 
 @pytest.mark.parametrize("machine", ["riscv64", "s390x", "", "x86_64 "])

@@ -14,6 +14,8 @@ Profile = Mapping[str, Any]
 Rule = dict[str, Any]
 
 SOCKETS = frozenset({"socket", "socketcall"})
+NEEDLESS = frozenset({"ioctl"})
+"""A container has no terminal of ours."""
 FAMILIES = range(46)
 """Of sockets, by linux/socket.h."""
 ALLOW = "SCMP_ACT_ALLOW"
@@ -21,10 +23,10 @@ ALLOW = "SCMP_ACT_ALLOW"
 
 def hardened(profile: Profile, *, network: bool) -> Rule:
     """`profile` without what is refused, whatever it said of that. Pure. Raises ValueError where it is none."""
-    refused = [one for one in REFUSED if one.call not in SOCKETS]
+    refused = [one for one in REFUSED if one.call not in SOCKETS | NEEDLESS]
     try:
         allows = profile["defaultAction"] == ALLOW
-        ours = frozenset(one.call for one in (refused if network else REFUSED))
+        ours = frozenset(one.call for one in refused) | (frozenset() if network else SOCKETS)
         kept = [rule for one in profile["syscalls"] if (rule := _without(one, ours))["names"]]
         ways = [{**one, "subArchitectures": []} for one in profile.get("archMap") or ()]
     except (KeyError, TypeError, AttributeError):

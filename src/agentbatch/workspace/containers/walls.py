@@ -13,7 +13,7 @@ from agentbatch.workspace.containers.filling import fill
 from agentbatch.workspace.containers.images import Had
 from agentbatch.workspace.containers.mounts import Bind, Folders, plan_binds
 from agentbatch.workspace.sandbox.mounts import out_of_reach
-from agentbatch.workspace.sandbox.sandbox import Wrapped, check_hidden, known_now
+from agentbatch.workspace.sandbox.walls import Wrapped, check_hidden, known_now
 from agentbatch.workspace.workspace import Image, Limits
 
 AT_ONCE = 4

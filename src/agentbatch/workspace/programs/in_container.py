@@ -14,7 +14,7 @@ from agentbatch.workspace.containers.mounts import Bind
 from agentbatch.workspace.containers.walls import ContainerWalls
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.relay import Relay
-from agentbatch.workspace.sandbox.sandbox import Walls
+from agentbatch.workspace.sandbox.walls import Walls
 from agentbatch.workspace.shell.shell import announced
 from agentbatch.workspace.workspace import Program
 

@@ -17,7 +17,8 @@ from agentbatch.workspace.programs.homes import MAX_SIZE, is_too_large, make_hom
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.relay import Relay, interpreter
 from agentbatch.workspace.sandbox.mounts import Mount
-from agentbatch.workspace.sandbox.sandbox import Sandbox, Walls
+from agentbatch.workspace.sandbox.sandbox import Sandbox
+from agentbatch.workspace.sandbox.walls import Walls
 from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.processes import until_begun
 from agentbatch.workspace.shell.shell import announced

@@ -15,6 +15,8 @@ CLONE_NEWUSER = 0x10000000
 AF_VSOCK = 40
 SYS_SOCKET = 1
 """Of socketcall(2)."""
+TIOCSTI, TIOCLINUX = 0x5412, 0x541C
+"""Of ioctl(2)."""
 
 
 class Refused(NamedTuple):
@@ -23,9 +25,11 @@ class Refused(NamedTuple):
     call: str
     error: int
     bits: int = 0
-    """Only where its first argument has one of these; 0: always."""
+    """Only where its argument has one of these; 0: always."""
     equals: int = 0
-    """Only where its first argument is this; 0: always."""
+    """Only where its argument is this; 0: always."""
+    argument: int = 0
+    """Which of them that is, from 0."""
 
 
 REFUSED = (
@@ -48,14 +52,16 @@ REFUSED = (
     ),  # its arguments lie in memory: libraries use socket instead
     # Makes sockets of any kind without asking for one; libuv and others go on without it (moby/moby 46762).
     Refused("io_uring_setup", errno.ENOSYS),
+    # Types into a terminal, or pastes: that of a person who looks into a task's place (CVE-2017-5226, CVE-2023-28100).
+    Refused("ioctl", errno.EPERM, equals=TIOCSTI, argument=1),
+    Refused("ioctl", errno.EPERM, equals=TIOCLINUX, argument=1),
     # Into the kernel itself; as a rule closed to users anyway, by settings that differ from machine to machine.
     Refused("bpf", errno.ENOSYS),
     Refused("perf_event_open", errno.ENOSYS),
     Refused("userfaultfd", errno.ENOSYS),
 )
 """Not in it: `ptrace` (debuggers; no process of another is seen), `mount` and its like and `setns` (without a user
-namespace they need rights that no command has), terminals' TIOCSTI (there is no terminal but those that a command
-makes), `personality` (`setarch`, debuggers)."""
+namespace they need rights that no command has), `personality` (`setarch`, debuggers)."""
 
 
 class Machine(NamedTuple):
@@ -88,6 +94,7 @@ keyctl             250  288  219  311
 syslog             103  103  116  103
 socket              41  359  198  281
 socketcall           -  102    -    -
+ioctl               16   54   29   54
 io_uring_setup     425  425  425  425
 bpf                321  357  280  386
 perf_event_open    298  336  241  364
@@ -102,8 +109,8 @@ NUMBERS = {
 
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 """BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, …JGE…, …JSET…, BPF_RET|BPF_K."""
-NUMBER, ARCHITECTURE, ARGUMENT = 0, 4, 16
-"""Places in struct seccomp_data; of the first argument the lower half, which is all that kernels look at here."""
+NUMBER, ARCHITECTURE, ARGUMENTS, WIDTH = 0, 4, 16, 8
+"""Places in struct seccomp_data; of an argument the lower half, which is all that kernels look at here."""
 ALLOW, ERROR, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 """SECCOMP_RET_ALLOW, _ERRNO, _KILL_PROCESS."""
 
@@ -144,7 +151,8 @@ def _answer(refused: Refused) -> list[Step]:
     if not refused.bits and not refused.equals:
         return [error]
     holds = Step(ANY_BIT, refused.bits) if refused.bits else Step(EQUAL, refused.equals)
-    return [Step(LOAD, ARGUMENT), holds._replace(fails=1), error, Step(RETURN, ALLOW)]
+    load = Step(LOAD, ARGUMENTS + WIDTH * refused.argument)
+    return [load, holds._replace(fails=1), error, Step(LOAD, NUMBER)]
 
 
 def compiled(machine: str | None = None) -> bytes:

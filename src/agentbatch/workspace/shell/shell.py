@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agentbatch.cancellation import to_the_end
 from agentbatch.redaction import Redactor
-from agentbatch.workspace.sandbox.sandbox import Walls
+from agentbatch.workspace.sandbox.walls import Walls
 from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.output import Collector
 from agentbatch.workspace.shell.processes import BEGUN, CommandProcess, NotBegun, until_begun

@@ -10,7 +10,7 @@ import termios
 import tty
 from contextlib import suppress
 
-from agentbatch.workspace.sandbox.sandbox import Wrapped
+from agentbatch.workspace.sandbox.walls import Wrapped
 
 TAKES_TERMINAL = """\
 import fcntl, os, sys, termios
