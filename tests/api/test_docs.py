@@ -87,6 +87,7 @@ async def test_a_run_that_takes_too_long_is_resumed(tmp_path: Path) -> None:
         assert await output_of(code, tmp_path, slow) == ["interrupted True", "finished {'completed': 2}"]
 
 
+@pytest.mark.slow
 async def test_two_at_once(tmp_path: Path, server: RehearsalServer) -> None:
     for name in ("mine", "yours"):
         task_file(tmp_path / name)
