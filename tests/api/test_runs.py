@@ -45,6 +45,8 @@ async def test_a_batch_runs_and_everybody_hears_all_of_it(tmp_path: Path, make_b
     assert (a.status, a.reason, a.summary, a.iterations) == ("completed", "accepted", "Done.", 1)
     assert [(change.path, change.kind) for change in a.changes] == [("a", "added")]
     assert a.patch.startswith("diff --git a/a b/a")
+    assert a.refusals == ()
+    assert b.refusals[0] == "The check `test -e b` failed: exit code 1."
     assert (b.status, b.completed, b.changes, b.patch) == ("timeout", False, (), "")
     assert (result.exit_code, result.counts) == (1, {"completed": 1, "timeout": 1})
     assert result["a"] == a

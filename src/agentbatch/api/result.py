@@ -84,8 +84,13 @@ class TaskResult:
 
     @property
     def evaluation(self) -> str:
-        """What the evaluator said last."""
+        """What the evaluator said last: a verdict's JSON, or a sentence."""
         return self.state.last_evaluation
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """What speaks against the work, as the latest evaluation found it, a sentence each; none: it was accepted."""
+        return tuple(self.state.verdicts[-1].refusals) if self.state.verdicts else ()
 
     @property
     def tokens(self) -> Usage:
