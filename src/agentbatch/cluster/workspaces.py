@@ -92,7 +92,7 @@ class ClusterWorkspaces:
             self.tell(task_id, OPEN)
 
     def make(self, order: Order) -> "ClusterTaskWorkspace":
-        return ClusterTaskWorkspace(self, order, self._inner.make(order))
+        return ClusterTaskWorkspace(self, order, self._inner.make(replace(order, image=None)))
 
     async def remove_leftovers(self, ended: Sequence[str]) -> None:
         await self._inner.remove_leftovers(ended)

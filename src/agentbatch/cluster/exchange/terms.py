@@ -37,6 +37,8 @@ class Walls:
     sandbox: Literal["bubblewrap", "none", "auto"]
     """`bubblewrap`: there is to be one; `none`: none was asked for; `auto`: one that works, if there is one."""
     network: bool
+    engine: Literal["podman", "docker"] | None = None
+    """Of containers, for tasks that have an image; None: the first that answers there."""
     hidden_dirs: tuple[str, ...] = ()
     hidden_files: tuple[str, ...] = ()
     """Absolute paths. Both only where the nodes have the engine's directories."""

@@ -12,9 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from agentbatch.errors import UserError
+from agentbatch.workspace.containers.leftovers import remove_containers
 from agentbatch.workspace.files.removal import remove_tree
+from agentbatch.workspace.local_workspaces import mark_of
 
 TASKS = "tasks"
+LOCAL = "local"
+"""In a task's: what its workspace has of its own."""
 STORE = "store"
 FENCE = "fence"
 LOCK = "lock"
@@ -107,6 +111,8 @@ def remove_run(mark: str) -> None:
     for folder in base.iterdir():
         old = time.time() - folder.lstat().st_mtime > FORGOTTEN_AFTER
         if folder.name == mark or old:
+            for tasks in folder.glob(f"{TASKS}/*/{LOCAL}"):  # containers of a machine that was killed
+                remove_containers(tasks, mark_of(tasks), os.environ)
             remove_tree(folder)
     with suppress(OSError):
         base.rmdir()  # the last one

@@ -15,19 +15,21 @@ from agentbatch.cluster.exchange.seen import Seen
 from agentbatch.cluster.exchange.terms import BUNDLE, MAIN, SIDE, SILENCE, Arrival, Checkout, Posting
 from agentbatch.cluster.exchange.tunnel import Gate, at_port
 from agentbatch.cluster.exchange.wire import pack, pack_error, unpack
-from agentbatch.cluster.node.folder import NodeFolder, node_address, remove_if_last
+from agentbatch.cluster.node.folder import LOCAL, NodeFolder, node_address, remove_if_last
 from agentbatch.cluster.travel.local_side import LocalSide
 from agentbatch.cluster.travel.repository import read_bundle
 from agentbatch.cluster.travel.wire import ServedSide
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
+from agentbatch.workspace.containers.engine import find_engine
+from agentbatch.workspace.containers.images import Had, Wanted, have_images
 from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
 from agentbatch.workspace.local_workspaces import LocalTaskWorkspace, LocalWorkspaces
-from agentbatch.workspace.preparation import choose_sandbox
+from agentbatch.workspace.preparation import SandboxChoice, choose_sandbox
 from agentbatch.workspace.programs.local_process import LocalProcess
-from agentbatch.workspace.workspace import Order, Program, WorkspaceInfo
+from agentbatch.workspace.workspace import Image, Order, Program, WorkspaceInfo
 
 
 class ServedBundle(ServedSide):
@@ -173,7 +175,7 @@ class Hands:
         rules = await asyncio.to_thread(self._rules)
         self._workspaces = LocalWorkspaces(
             "cluster",
-            self._folder.path / "local",
+            self._folder.path / LOCAL,
             dict(os.environ),
             rules,
             secret_names=(),
@@ -185,14 +187,23 @@ class Hands:
         return workspace
 
     def _rules(self) -> SandboxRules:
-        walls, environ = self._posting.walls, os.environ
+        walls, order, environ = self._posting.walls, self._posting.order, os.environ
+        choice, engine, had = SandboxChoice("none", None, ""), None, dict[Image, Had]()
+        if order.image is None:
+            choice = choose_sandbox(walls.sandbox, environ.get("PATH"))
+        else:
+            found = find_engine(walls.engine, environ, (os.getuid(), os.getgid()))
+            wanted = Wanted((order.image,), (order.limits,), walls.network)
+            engine, had = have_images(found, wanted, lambda _: None)
         return SandboxRules.of_run(
-            choose_sandbox(walls.sandbox, environ.get("PATH")),
+            choice,
             network=walls.network,
             home=Path(environ.get("HOME") or Path.home()),
             directories=map(Path, walls.hidden_dirs),
             runs=self._folder.run.parent,
             env_files=tuple(map(Path, walls.hidden_files)),
+            engine=engine,
+            images=had,
         )
 
     async def _ask(self, fence: int, target: int, member: str, given: Any) -> Any:

@@ -31,7 +31,7 @@ from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
-from agentbatch.workspace.preparation import SETUPS, SandboxChoice, choose_sandbox
+from agentbatch.workspace.preparation import ENGINES, SETUPS, SandboxChoice, choose_sandbox
 from agentbatch.workspace.workspace import Order, Workspace, Workspaces
 
 if TYPE_CHECKING:
@@ -176,6 +176,7 @@ def cluster_workspaces(
         if rules.choice.name == "bubblewrap"
         else "auto",
         rules.network,
+        next((engine for engine in ENGINES if engine == settings.sandbox), None),
         tuple(map(str, rules.hidden_dirs)) if shared else (),
         tuple(map(str, rules.hidden_files)) if shared else (),
     )

@@ -26,10 +26,13 @@ def choose_place(
     images: Sequence[tuple[str, Path, Image | None]],
     base: Path,
     environ: Mapping[str, str],
+    *,
+    elsewhere: bool = False,
 ) -> tuple[SandboxChoice, "Engine | None"]:
     """The sandbox of the run's tasks, and the engine of those that have an image; `auto` finds one where some have.
     `images`: task, directory and image of each; `base`: the folder of the task file, resolved; `environ`: variables
-    whose PATH leads to no task's directory. Raises UserError."""
+    whose PATH leads to no task's directory; `elsewhere`: other machines have the containers, and none is looked for
+    here. Raises UserError."""
     with_image = [task_id for task_id, _, image in images if image is not None]
     without = [task_id for task_id, _, image in images if image is None]
     wanted = next((name for name in ENGINES if name == asked), None)
@@ -48,6 +51,8 @@ def choose_place(
     from agentbatch.workspace.containers.engine import find_engine
 
     _check_images(images, base)
+    if elsewhere:
+        return choose_sandbox("auto", environ.get("PATH")), None
     engine = find_engine(wanted, environ, (os.getuid(), os.getgid()))
     if without:
         return choose_sandbox("auto", environ.get("PATH")), engine

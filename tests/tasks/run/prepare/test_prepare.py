@@ -55,8 +55,9 @@ def test_where_commands_run_is_told_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "flags", "told"),
     [
-        ({}, {"cluster": "10.0.0.1:1", "sandbox": "podman"}, "no task has an image of its own yet: --sandbox podman."),
-        ({"id": "own", "image": "a:1"}, {"cluster": "auto"}, "no task has an image of its own yet: own."),
+        ({"id": "own"}, {"cluster": "10.0.0.1:1", "sandbox": "podman"}, "--sandbox podman: no image is named for own."),
+        ({"id": "own", "dockerfile": "Dockerfile"}, {"cluster": "auto"}, "On a cluster own cannot have a dockerfile:"),
+        ({"id": "own", "image": "a:1", "workdir": "/w"}, {"cluster": "auto"}, "On a cluster own cannot have a workdir"),
         ({"id": "own", "resources": {"gpu": 1}}, {}, "resources are those of a cluster, and --cluster is missing:"),
         ({}, {"cluster_shared": "1"}, "--cluster-shared says what the machines of a cluster have, and --cluster is"),
     ],

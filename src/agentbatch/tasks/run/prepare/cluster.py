@@ -10,7 +10,6 @@ from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.resume.resume_plan import may_continue
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.text import list_names
-from agentbatch.workspace.preparation import ENGINES
 
 
 def check_asked(plan: Plan, settings: Settings, coders: Sequence[CoderEntry]) -> None:
@@ -26,13 +25,16 @@ def check_asked(plan: Plan, settings: Settings, coders: Sequence[CoderEntry]) ->
                 f"resources are those of a cluster, and --cluster is missing: {list_names(wanting)}."
             )
         return
-    inside = [task.id for task in plan.tasks if task.image is not None]
-    if inside or settings.sandbox in ENGINES:
-        what = list_names(inside) or f"--sandbox {settings.sandbox}"
-        raise UserError(
-            f"On a cluster no task has an image of its own yet: {what}. Give the machines that image (on "
-            "Kubernetes the pods'), or run without --cluster."
-        )
+    for field, what in (
+        (
+            "dockerfile",
+            "a dockerfile: no machine has what lies beside it. Push what it builds, and name it as `image`",
+        ),
+        ("workdir", "a workdir: what an image holds there is not brought home. Leave it out"),
+    ):
+        named = [task.id for task in plan.tasks if task.image is not None and getattr(task.image, field)]
+        if named:
+            raise UserError(f"On a cluster {list_names(named)} cannot have {what}, or run without --cluster.")
     named = [entry.name for entry in coders if entry.credentials and not entry.gateway]
     if named:
         raise UserError(

@@ -116,7 +116,8 @@ def prepare(
             "or a `dockerfile`, or all of them an image with --image."
         )
     images = [(task.id, task.root, task.image) for task in plan.tasks]
-    sandbox, engine = choose_place(settings.sandbox, images, tasks_folder(task_file), ours)
+    away = settings.cluster is not None
+    sandbox, engine = choose_place(settings.sandbox, images, tasks_folder(task_file), ours, elsewhere=away)
     prepared = PreparedRun(
         settings=settings,
         folder=folder,

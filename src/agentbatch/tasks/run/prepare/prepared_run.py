@@ -24,7 +24,7 @@ from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import counted, list_names
 from agentbatch.usage import Usage
-from agentbatch.workspace.preparation import SandboxChoice, limits_warning
+from agentbatch.workspace.preparation import ENGINES, SandboxChoice, limits_warning
 from agentbatch.workspace.workspace import Image
 
 if TYPE_CHECKING:
@@ -165,7 +165,9 @@ class PreparedRun:
     @property
     def sandbox_name(self) -> str:
         """Where commands run: `podman` where all tasks have images, `bubblewrap and podman` where some do."""
-        engine = self.engine.name if self.engine is not None else self.sandbox.name
+        engine: str = self.engine.name if self.engine is not None else self.sandbox.name
+        if self.cluster and any(task.image is not None for task in self.plan.tasks):
+            engine = self.settings.sandbox if self.settings.sandbox in ENGINES else "containers"
         return engine if engine == self.sandbox.name else f"{self.sandbox.name} and {engine}"
 
     @property
