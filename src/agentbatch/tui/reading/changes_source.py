@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentbatch.runs.folder import RunFolder
+from agentbatch.runs.folder import RunFolder, tasks_folder
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import counted
@@ -56,7 +56,7 @@ def files_source(state: RunState, folder: RunFolder | None, task_id: str | None)
         return ChangesNote("This task has not begun.")
     if state.info is None or not state.info.task_file:
         return ChangesNote("The run's records do not say where the task's directory is.")
-    return Directory(folder.task(task.id), Path(state.info.task_file).parent / task.dir)
+    return Directory(folder.task(task.id), tasks_folder(Path(state.info.task_file)) / task.dir)
 
 
 def _of_results_file(task: TaskState) -> str:

@@ -13,6 +13,7 @@ from textual.widgets import Footer, Static, TabbedContent, TabPane
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
+from agentbatch.runs.folder import tasks_folder
 from agentbatch.runs.listing import ShownStatus, shown_status
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import harmless
@@ -237,7 +238,7 @@ class RunScreen(LeavingRun):
         if task is None or info is None or not info.task_file:
             self.inform("Where this task works is not known.", "warning")
             return
-        path = str(Path(info.task_file).parent / task.dir)
+        path = str(tasks_folder(Path(info.task_file)) / task.dir)
         self.app.copy_to_clipboard(path)
         self.inform(f"{path} (copied)")
 
