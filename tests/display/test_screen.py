@@ -87,6 +87,42 @@ def test_the_whole_screen(story: Callable[..., Any], noon: float) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("notice", "others", "shown"),
+    [
+        ("old tmux", 0, ["! old tmux"]),
+        ("x" * 30, 9, ["! " + "x" * 30, "  (+9 more)"]),
+        ("one, two, three, four, five, six", 0, ["! one, two, three, four,", "  five, six"]),
+        (
+            "one two three four, and five six seven eight nine ten",
+            2,
+            ["! one two three four,", "  and five six seven … (+2 more)"],
+        ),
+    ],
+)
+def test_a_warning_takes_two_lines_at_most_and_says_when_it_is_cut(
+    story: Callable[..., Any], noon: float, notice: str, others: int, shown: list[str]
+) -> None:
+    run = story(["a"], warnings=[*(f"other {n}" for n in range(others)), notice])
+    lines = text_of(screen(run.state, noon, 32, 24))
+    assert lines[3 : 3 + len(shown)] == shown
+    assert "task" in lines[3 + len(shown)]
+
+
+def test_what_a_resumption_continues_has_not_failed(story: Callable[..., Any], noon: float) -> None:
+    run = story(["a", "b", "c"])
+    run.start("a", 1)
+    run.finish("a", 5, status="cancelled", reason="interrupted", resumable=True)
+    run.finish("b", 5, status="cancelled", reason="interrupted", resumable=True)
+    run.start("c", 1)
+    run.finish("c", 5, status="cancelled", reason="cancelled")
+    lines = text_of(screen(run.state, noon + 6, 80, 24))
+    assert [line.split()[:3] for line in lines[4:7]] == [
+        ["‖", "interrupted", "a"], ["·", "queued", "b"], ["○", "cancelled", "c"],
+    ]  # fmt: skip
+    assert lines[-1].startswith("0 done · 1 failed · 1 interrupted · 0 running · 1 queued")
+
+
 def test_more_tasks_than_rows(story: Callable[..., Any], noon: float) -> None:
     names = [f"t{n}" for n in range(200)]
     run = story(names)

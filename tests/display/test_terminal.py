@@ -71,7 +71,7 @@ FIRST_SCENE = [
 
 SECOND_SCENE = [
     "[12:00:42] task 1/4: completed in 42.0s [1/4], 1 iteration,",
-    "           tokens 12,000 in/345 out/3 calls, cost – in/– out",
+    "           tokens 12,000 in/345 out/3 calls, cost –",
     "[12:00:43] task 2/4: error: HTTP 500",
     "[12:00:43] task 2/4: error in 43.0s [2/4], 1 iteration,",
     "           tokens 0 in/0 out/0 calls, cost $0.00 in/$0.00 out",

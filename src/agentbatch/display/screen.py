@@ -1,11 +1,14 @@
 """The live screen of a run as rows of styled text. Pure: state, time and size in, rows out."""
 
 import heapq
+from collections import Counter
 from collections.abc import Sequence
 
 from agentbatch.display.signs import SIGNS, STYLES
 from agentbatch.runs.check_words import DOING
+from agentbatch.runs.events import Status
 from agentbatch.runs.kind import REHEARSAL
+from agentbatch.runs.listing import shown_status
 from agentbatch.runs.log_lines import asleep_text, cause_text
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import Activity, TaskState
@@ -17,7 +20,7 @@ Span = tuple[str, str]
 Row = list[Span]
 
 FINAL = ("completed", "error", "timeout", "cancelled", "skipped")
-UNDER_WAY = ("coding", "evaluating", "paused")
+UNDER_WAY: tuple[Status, ...] = ("coding", "evaluating", "paused")
 
 MIN_NAME = 12
 """Cells that a task's id keeps however long the live step is."""
@@ -73,17 +76,26 @@ def _header(state: RunState, now: float, columns: int) -> list[Row]:
     notices = list(dict.fromkeys(state.notices))
     if notices:
         more = f" (+{len(notices) - 1} more)" if len(notices) > 1 else ""
-        text = "! " + clip(notices[-1], 2 * columns - 20 - len(more)) + more
-        rows += [[(part, "yellow")] for part in fold(text, columns, 2)[:2]]
+        first, *rest = fold(f"! {clip(notices[-1], 2 * columns)}", columns, 2)
+        if rest or width(first + more) > columns:
+            last = " ".join(part.strip() for part in rest)
+            rest = [f"  {clip(last, columns - 2 - len(more))}{more}" if last else f" {more}"]
+        else:
+            first += more
+        rows += [[(part, "yellow")] for part in (first, *rest)]
     return rows
 
 
 def _totals(state: RunState, now: float, columns: int) -> list[Row]:
+    shown = Counter(shown_status(task, alive=True) for task in state.tasks.values())
+    interrupted = shown["interrupted"]
+    failed = sum(shown[status] for status in ("error", "timeout", "cancelled", "skipped"))
     counts = [
-        (state.count("completed"), "done", "green"),
-        (state.count("error", "timeout", "cancelled", "skipped"), "failed", "red"),
-        (state.count(*UNDER_WAY), "running", "cyan"),
-        (state.count("queued"), "queued", ""),
+        (shown["completed"], "done", "green"),
+        (failed, "failed", "red"),
+        *([(interrupted, "interrupted", "yellow")] if interrupted else []),
+        (sum(shown[status] for status in UNDER_WAY), "running", "cyan"),
+        (shown["queued"], "queued", ""),
     ]
     spans: Row = []
     for number, word, style in counts:
@@ -149,9 +161,9 @@ def _join(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def _cells(task: TaskState, now: float) -> tuple[str, str, str, str, str, str, str]:
     started = task.started_at is not None
-    usage = task.usage
+    usage, status = task.usage, shown_status(task, alive=True)
     return (
-        f"{SIGNS[task.status]} {task.status}",
+        f"{'‖' if status == 'interrupted' else SIGNS[status]} {status}",
         task.named,
         f"{task.iteration}/{task.max_iterations}" if started else "",
         usage.shown(usage.total, narrow=True) if started else "",
@@ -169,7 +181,7 @@ def live_step(activity: Activity, now: float) -> str:
     retries = f" ({counted(activity.retries, 'retry', 'retries')})" if activity.retries else ""
     match activity.kind:
         case "generating" | "judging" | "preparing":
-            words = f"{activity.tokens:,} tokens, " if activity.tokens else ""
+            words = f"{counted(activity.tokens, 'token')}, " if activity.tokens else ""
             doing = "writing checks" if activity.kind == "preparing" else activity.kind
             return f"{doing} {words}{passed}{retries}"
         case "waiting":

@@ -23,6 +23,7 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.verdict_words import required
 from agentbatch.text import (
+    UNKNOWN,
     clip,
     clock_text,
     counted,
@@ -248,11 +249,13 @@ def _finish_line(task: TaskState, state: RunState) -> str:
     usage = task.usage
     done = state.count("completed", "error", "timeout", "cancelled", "skipped")
     costs = total_costs(task.bills)
+    known = (costs.input, costs.output) != (None, None)
+    cost = f"{money(costs.input)} in/{money(costs.output)} out" if known else UNKNOWN
     return (
         f"{task.status} in {task.duration(0.0):.1f}s [{done}/{state.total}], "
         f"{counted(task.iteration, 'iteration')}, "
         f"tokens {usage.shown(usage.input)} in/{usage.shown(usage.output)} out/{counted(usage.calls, 'call')}, "
-        f"cost {money(costs.input)} in/{money(costs.output)} out"
+        f"cost {cost}"
     )
 
 

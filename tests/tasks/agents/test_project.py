@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from agentbatch.tasks.agents.definition import load_evaluator
-from agentbatch.tasks.agents.project import MAX_SHORT, MAX_TEXT, Given, Project, project_of, told, unchanged
+from agentbatch.tasks.agents.project import (
+    MAX_NAMED,
+    MAX_SHORT,
+    MAX_TEXT,
+    Given,
+    Project,
+    project_of,
+    told,
+    unchanged,
+)
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
@@ -116,3 +125,48 @@ def test_what_a_coder_is_told_of_it() -> None:
     assert "AGENTS.md" not in without
     assert "docs/a.md" in without
     assert told(prompts, Project(), rules=True, weak_model=False) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("Add slug(text) to shop/text.py.", ["shop/text.py"]),
+        ("Fix ./shop/text.py: tests/test_text.py fails.", ["shop/text.py", "tests/test_text.py"]),
+        ("text.py lacks a docstring", ["shop/text.py"]),
+        ("在shop/text.py中添加函数", ["shop/text.py"]),
+        ("Use `Makefile`, and conf.py, which two have", ["Makefile"]),
+        ("run make; text, shop, /shop/text.py and ../text.py", []),
+        ("AGENTS.md, notes.md, .env and big.py are given otherwise, or not at all", []),
+        ("link.py, a.bin, empty.py", []),
+        ("half.py and other.py, and shop/text.py", ["half.py", "shop/text.py"]),
+    ],
+)
+def test_files_that_a_task_names_are_shown_to_a_small_model(text: str, given: list[str]) -> None:
+    files: dict[str, str | FileEntry | None] = {
+        "shop/text.py": "def plural(): ...\n# sk-1",
+        "tests/test_text.py": "import shop.text",
+        "Makefile": "test:",
+        "a/conf.py": "a",
+        "b/conf.py": "b",
+        "AGENTS.md": "rules",
+        "notes.md": "context",
+        ".env": "KEY=1",
+        "big.py": "x" * (MAX_NAMED + 1),
+        "half.py": "x" * (MAX_NAMED // 2),
+        "other.py": "x" * (MAX_NAMED // 2 + 1),
+        "link.py": entry("shop/text.py", "symlink"),
+        "a.bin": None,
+        "empty.py": "",
+    }
+    found = project_of(("notes.md",), snapshot(files), {}, lambda text: text.replace("sk-1", "***"), text)
+    assert [one.path for one in found.named] == given
+    assert [one.path for one in found.files] == ["AGENTS.md", "notes.md"], (
+        "they are no part of what the judge sees"
+    )
+    prompts = Prompts(Path.cwd(), (), load_evaluator(Path.cwd()).prompts)
+    assert ("write it with all of its lines" in told(prompts, found, rules=False, weak_model=True)) == bool(
+        given
+    )
+    if given == ["shop/text.py"]:
+        assert "def plural(): ...\n# ***" in told(prompts, found, rules=False, weak_model=True)
+    assert "def plural" not in told(prompts, found, rules=True, weak_model=False)

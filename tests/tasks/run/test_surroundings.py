@@ -170,7 +170,8 @@ async def test_a_coder_that_changes_what_the_next_run_reads_is_reported(
     assert "prompts/evaluator.md" in tampering
     assert ".env" in tampering
     assert "work.txt" not in tampering
-    assert any("holds this folder" in warning for warning in ran.results["run"]["warnings"])
+    warned = any("holds this folder" in warning for warning in ran.results["run"]["warnings"])
+    assert warned == (isolation == "none"), "what a copy holds changes no next run"
 
 
 @pytest.mark.parametrize("planted", ["results.json", ""])

@@ -2,12 +2,13 @@
 before the work: what a coder writes there changes nothing of it. Pure."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from posixpath import dirname, join, normpath
 from typing import NamedTuple
 
 from agentbatch.tasks.agents.messages import fence
+from agentbatch.tasks.agents.named_files import named_paths
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.shorten import shares, shortened
 from agentbatch.text import clip, list_names
@@ -23,6 +24,8 @@ MAX_TEXT = 60_000
 """Characters of all of it that a coder is told; a quarter of what a common context window takes."""
 MAX_SHORT = 4_000
 """For a model with a small window."""
+MAX_NAMED = 8_000
+"""Characters of the files that its task names, which it is shown whole or not at all."""
 
 
 class Given(NamedTuple):
@@ -43,6 +46,8 @@ class Project:
     context: tuple[Given, ...] = ()
     left_out: tuple[str, ...] = ()
     """What cannot be given, a sentence each."""
+    named: tuple[Given, ...] = ()
+    """Files that the task's text names. A small model is shown them: it writes a file whole, without having read it."""
 
     @property
     def files(self) -> tuple[Given, ...]:
@@ -55,10 +60,14 @@ class Project:
 
 
 def project_of(
-    context: Sequence[str], before: Snapshot, above: Mapping[str, Given], redact: Callable[[str], str]
+    context: Sequence[str],
+    before: Snapshot,
+    above: Mapping[str, Given],
+    redact: Callable[[str], str],
+    task: str = "",
 ) -> Project:
-    """`context`: the task's patterns; `before`: its directory when it began; `above`: the nearest file of each of RULES
-    in the folders above it, as it was before the run."""
+    """`task`: its text; `context`: its patterns; `before`: its directory when it began; `above`: the nearest file of
+    each of RULES in the folders above it, as it was before the run."""
     found, left_out = [], []
     for name in RULES:
         text = _text(name, before)
@@ -83,7 +92,20 @@ def project_of(
         first and first._replace(text=redact(first.text)),
         tuple(one._replace(text=redact(one.text)) for one in files[:MAX_FILES]),
         tuple(left_out),
+        tuple(one._replace(text=redact(one.text)) for one in _named(task, before, {*named, *RULES})),
     )
+
+
+def _named(task: str, before: Snapshot, known: Collection[str]) -> Iterator[Given]:
+    """Small files that it names, without those that it is given anyway, as long as there is room."""
+    room = MAX_NAMED
+    for path in named_paths(task, before.files):
+        entry = before.files[path]
+        if path in known or is_env_file(path.rpartition("/")[2]) or entry.kind != "file" or not entry.text:
+            continue
+        if len(entry.text) <= room:
+            room -= len(entry.text)
+            yield Given(path, entry.text)
 
 
 def unchanged(project: Project, before: Snapshot, known: Mapping[str, str] | None) -> tuple[Project, str]:
@@ -106,12 +128,13 @@ def fitting(files: Sequence[Given], most: int) -> list[Given]:
 def told(prompts: Prompts, project: Project, *, rules: bool, weak_model: bool) -> str:
     """What stands behind a coder's prompt; empty: nothing. `rules`: also AGENTS.md, which it does not read itself."""
     files = project.files if rules else project.context
-    if not files:
+    named = project.named if weak_model else ()
+    if not files and not named:
         return ""
     shown = fitting(files, MAX_SHORT if weak_model else MAX_TEXT)
     first = shown.pop(0) if rules and project.rules else None
-    nonce = fence(*(one.text for one in files))
-    return prompts.render("project.md", nonce=nonce, rules=first, files=shown)
+    nonce = fence(*(one.text for one in (*files, *named)))
+    return prompts.render("project.md", nonce=nonce, rules=first, files=shown, named=named)
 
 
 def _text(path: str, before: Snapshot) -> str | None:

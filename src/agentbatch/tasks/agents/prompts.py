@@ -30,7 +30,7 @@ VARIABLES: Mapping[str, Collection[str]] = {
     "own_checks.md": ("nonce", "most", "task", "tree", "files"),
     "own_asserts.md": ("kind", "most", "functions", "task"),
     "again.md": ("task", "prompt", "interrupted", "remembered", "changes", "nonce"),
-    "project.md": ("nonce", "rules", "files"),
+    "project.md": ("nonce", "rules", "files", "named"),
     "said.md": ("said",),
     "takeover.md": ("nonce", "task", "changes", "prompt"),
     "anew.md": ("output", "end", "said", "words"),

@@ -48,7 +48,9 @@ class TaskDirectory:
         """What the project asks of the work; said once. `known`: what was given in an earlier session, by digests: what
         lies above the directory and has changed since is not given."""
         above = context.above.get(planned.source or planned.root, {})
-        found = project_of(planned.task.context, self.before, above, context.store.redact)
+        found = project_of(
+            planned.task.context, self.before, above, context.store.redact, planned.task.first_prompt
+        )
         found, gone = unchanged(found, self.before, known)
         if gone:
             context.store.emit(e.Notice(task_id=planned.id, text=gone))
@@ -70,10 +72,10 @@ class TaskDirectory:
     ) -> None:
         """The task begins: set the place up, and remember the directory as it is then: what `setup` has made is no work
         of the coder's. Raises SetupFailed, UserError, OSError."""
-        for text in self.workspace.info.notices:
-            context.store.emit(
-                e.Notice(task_id=planned.id, text=context.store.redact(f"Task {planned.id}: {text}"))
-            )
+        for text in map(context.store.redact, self.workspace.info.notices):
+            said = context.store.state.notices  # of another task, perhaps
+            if not any(known.endswith(f": {text}") for known in said):
+                context.store.emit(e.Notice(task_id=planned.id, text=f"Task {planned.id}: {text}"))
         sets_up, kept = bool(planned.task.setup) and not is_set_up, False
         if sets_up:
             kept = await set_up(context.store, planned, self.workspace, place)

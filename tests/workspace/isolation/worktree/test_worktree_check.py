@@ -46,7 +46,7 @@ def test_what_is_not_committed_is_told_before_the_run(tmp_path: Path, repository
     before = state(repository)
     (warning,) = check_worktrees([repository], environ).warnings
     assert warning.startswith("2 changes in ")
-    assert "(shared.txt and others): tasks with isolation worktree start from the last commit" in warning
+    assert "(shared.txt, staged.txt): tasks with isolation worktree start from the last commit" in warning
     assert check_worktrees([repository / "sub"], environ).warnings == ()
     (repository / "untracked/deep").mkdir(parents=True)
     (repository / "untracked/deep/x").touch()

@@ -214,19 +214,27 @@ class PreparedRun:
         above = {self.folder, *self.folder.parents}
         return [task.id for task in self.plan.tasks if task.root in above]
 
+    def _exposed(self) -> str:
+        by_id = {task.id: task for task in self.plan.tasks}
+        kept = (
+            () if self.settings.trust_changes else ("copy", "worktree")
+        )  # what they change there stays there
+        above = [task for task in self.exposed if by_id[task].isolation not in kept]
+        if not above:
+            return ""
+        return (
+            f"{list_names(above)} {'works' if len(above) == 1 else 'work'} in a directory that holds this folder: the "
+            "coder can change agents/, prompts/, .env and the task file, and with them the next run. Changes are "
+            "reported; a dir of its own is safer, and so is --isolation."
+        )
+
     @cached_property
     def own_digests(self) -> dict[str, str]:
         return digests(self.own_files, self.folder)
 
     @cached_property
     def warnings(self) -> list[str]:
-        above = self.exposed
-        exposed = (
-            f"The directory of {', '.join(above[:5])} holds this folder: the coder can change agents/, prompts/, .env "
-            "and the task file, and with them the next run. Changes are reported; a dir of its own is safer."
-            if above
-            else ""
-        )
+        exposed = self._exposed()
         local = self.local.warning if self.local is not None else ""
         return [
             w

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from agentbatch.errors import UserError
-from agentbatch.text import clip, counted
+from agentbatch.text import clip, counted, list_names
 from agentbatch.workspace.isolation.worktree.git import Git, GitError
 from agentbatch.workspace.isolation.worktree.refusals import refusal
 
@@ -100,9 +100,8 @@ def _uncommitted(git: Git, repository: Repository, sources: list[Path]) -> str:
     ]
     if not inside:
         return ""
+    names = list_names([os.path.relpath(path, repository.top) for path in inside], 3, 80)
     return (
         f"{counted(len(inside), 'change')} in {clip(str(repository.top), 200)} {'is' if len(inside) == 1 else 'are'} "
-        f"not committed ({clip(os.path.relpath(inside[0], repository.top), 80)}"
-        f"{' and others' if len(inside) > 1 else ''}): tasks with isolation worktree start from the last commit "
-        "and do not see that."
+        f"not committed ({names}): tasks with isolation worktree start from the last commit and do not see that."
     )
