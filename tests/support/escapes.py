@@ -39,6 +39,8 @@ FROM_ABOVE = [
     Attempt("copy-the-folder", "cp -a conf conf6; cat conf6/keys.env"),
     Attempt("tar", "tar cf all.tar conf .env .agentbatch; grep -a sk-red-team all.tar"),
     Attempt("hard-link", "ln conf/keys.env hard; cat hard"),
+    Attempt("in-a-user-namespace", "unshare -Urm sh -c 'umount -l conf/keys.env .env; rm -f .env conf/keys.env; "
+            "mv conf conf7; cat conf7/keys.env; rm -rf conf7'; ls .env conf/keys.env"),
     Attempt("after-a-rename-of-a-parent-of-its-own", "mkdir -p n/m; mv conf n/m/; cat n/m/conf/keys.env"),
 ]  # fmt: skip
 """The task's directory holds what is hidden from it."""

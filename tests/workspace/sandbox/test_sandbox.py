@@ -16,6 +16,7 @@ from agentbatch.errors import UserError
 from agentbatch.workspace.sandbox.machine import BLANK
 from agentbatch.workspace.sandbox.mounts import MAX_HIDDEN, plan_mounts
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, build_sandbox, choose_sandbox
+from agentbatch.workspace.sandbox.seccomp import compiled
 from agentbatch.workspace.shell.shell import Shell
 
 MakeShell = Callable[..., Shell]
@@ -310,6 +311,27 @@ def test_without_a_working_one_auto_warns_and_by_name_fails_closed(tmp_path: Pat
     assert "`apt install bubblewrap` or `pip install 'agentbatch[sandbox]'`" in auto
     assert named.startswith("refused: --sandbox bubblewrap: ")
     assert why in named
+
+
+@pytest.mark.skipif(not compiled(), reason="no filter is known for this machine")
+@pytest.mark.parametrize(
+    ("does", "filtered"),
+    [
+        ("exit 0", True),
+        ('case "$*" in *--seccomp*) echo "bwrap: Unknown option --seccomp" >&2; exit 1 ;; esac', False),
+        ('case "$*" in *--seccomp*) echo "bwrap: prctl(PR_SET_SECCOMP): EINVAL" >&2; exit 1 ;; esac', False),
+        (
+            'test -e $0.2 && exit; touch $0.2; echo "bwrap: Can\'t mkdir /x: Read-only file system" >&2; exit 1',
+            True,
+        ),
+    ],
+    ids=["takes it", "an old one", "a kernel without", "not at once"],
+)
+def test_system_calls_are_filtered_where_that_works(tmp_path: Path, does: str, filtered: bool) -> None:
+    program(tmp_path / "bwrap", does)
+    choice = choose_sandbox("auto", f"{tmp_path}:/usr/bin:/bin")
+    assert (choice.binary, choice.warning) == (tmp_path / "bwrap", "")
+    assert choice.filter == (compiled() if filtered else b"")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the wheel is for Linux")
