@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from agentbatch.mcp.task_servers import TaskServers
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.workspace import ToolResult
 from tests.support.paths import CHECKOUT
+from tests.support.sent_workspaces import SentWorkspace
 from tests.support.workspaces import local_workspace
 
 FAKE = CHECKOUT / "tests" / "support" / "fake_mcp_server.py"
@@ -31,9 +33,12 @@ def fake(*names: str, **more: Any) -> McpServer:
 
 @asynccontextmanager
 async def task_servers(tmp_path: Path, told: list[str], **servers: McpServer) -> AsyncIterator[TaskServers]:
+    """In a workspace that could be on another machine."""
     (tmp_path / "task").mkdir()
     workspace = local_workspace(tmp_path / "task", tmp_path / "outputs")
-    found = TaskServers(servers, workspace, Redactor(["sk-mcp-0123456789abcdef"]), told.append)
+    found = TaskServers(
+        servers, SentWorkspace(workspace, Counter()), Redactor(["sk-mcp-0123456789abcdef"]), told.append
+    )
     try:
         yield found
     finally:

@@ -80,6 +80,9 @@ def render_dry_run(dry: DryRun) -> list[str]:
     ]
     if images:
         lines += _named("image", list_names(list(dict.fromkeys(images)), MAX_MODELS))
+    servers = [name for task in plan.tasks for name in task.servers]
+    if servers:
+        lines += _named("MCP", list_names(list(dict.fromkeys(servers)), MAX_MODELS))
     lines.append(f"results    {prepared.results_file}")
     lines += [f"! {warning}" for warning in (*prepared.warnings, *dry.not_included)]
     lines += ["", f"  #  {pad('task, and its directory and prompt', ID_CELLS)}       checks  least tokens"]
