@@ -49,6 +49,7 @@ async def task_servers(tmp_path: Path, told: list[str], **servers: McpServer) ->
 CALLS = [
     ("echo", True, '{"a": 1}'),
     ("garbage", True, "found"),
+    ("key", True, "the key is [redacted]"),
     ("ask", True, "refused refused answered"),
     ("refuse", False, "The MCP server fake refused the call: no such thing."),
     (
