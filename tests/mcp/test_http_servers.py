@@ -32,10 +32,9 @@ class Answer:
         self.pause = pause
 
 
-def said(asked: dict[str, Any], result: Any) -> Answer:
-    return Answer(
-        "200 OK", JSON, json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}).encode()
-    )
+def said(asked: dict[str, Any], result: Any, head: str = JSON) -> Answer:
+    body = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result})
+    return Answer("200 OK", head, body.encode())
 
 
 def politely(asked: dict[str, Any]) -> Answer:
@@ -43,7 +42,8 @@ def politely(asked: dict[str, Any]) -> Answer:
         case "initialize":
             version = asked["params"]["protocolVersion"]
             info = {"name": "fake", "version": "1"}
-            return said(asked, {"protocolVersion": version, "capabilities": {}, "serverInfo": info})
+            result = {"protocolVersion": version, "capabilities": {}, "serverInfo": info}
+            return said(asked, result, f"{JSON}Mcp-Session-Id: one\r\n")
         case "tools/list":
             return said(asked, {"tools": [{"name": "t", "inputSchema": {"type": "object"}}]})
         case "server/discover":
@@ -58,11 +58,11 @@ async def served(call: Callable[[dict[str, Any]], Answer], heard: list[str]) -> 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         heard.append(head)
-        size = next(
-            int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")
-        )
-        asked = json.loads(await reader.readexactly(size))
-        answer = call(asked) if asked["method"] == "tools/call" else politely(asked)
+        lengths = [line[15:] for line in head.lower().split("\r\n") if line.startswith("content-length:")]
+        answer = Answer("200 OK")
+        if lengths:
+            asked = json.loads(await reader.readexactly(int(lengths[0])))
+            answer = call(asked) if asked["method"] == "tools/call" else politely(asked)
         writer.write(answer.head)
         await asyncio.sleep(answer.pause)
         writer.write(answer.body)
@@ -119,7 +119,8 @@ async def test_each_call_has_an_answer() -> None:
         async with served(call, heard) as servers:
             result = await servers.call("mcp__s__t", "{}")
             answers.append((result.ok, result.text.removeprefix("The MCP server s ")))
-        assert all(head.startswith("POST /mcp ") for head in heard), "nothing is heard unasked"
+        methods = {head.partition(" ")[0] for head in heard}
+        assert methods <= {"POST", "DELETE"}, "what it would tell unasked is heard"
         assert all("authorization: bearer docs-0123456789" in head.lower() for head in heard)
     assert answers == [(ok, text) for _, ok, text in CALLS]
 
