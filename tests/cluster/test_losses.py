@@ -161,3 +161,36 @@ async def test_a_task_waits_for_a_machine_as_long_as_the_user_says(
         "No machine of the cluster has cpus 3 (at most 1), and none has come within 1 seconds."
         in ran.task.error
     )
+
+
+async def test_a_machine_is_lost_while_a_task_is_set_up_there(
+    cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path
+) -> None:
+    """What the lines before have made was brought home: only the line that was lost with the machine is run again."""
+    loses = LosesMachine(cluster, "sleep 6")
+
+    def on_event(event: Event, state: RunState) -> None:
+        if isinstance(event, e.CheckStarted) and "sleep 6" in event.command:
+            loses(e.ToolCalled(task_id="t", call_id="", tool="", summary="sleep 6"), state)
+
+    setup = ["mkdir -p node_modules; echo one >> node_modules/x", "echo two >> made.txt; sleep 6"]
+    ran = await run_tasks(
+        [{
+            "id": "t", "dir": "work", "first_prompt": "Go.", "verify": "grep -q three a.txt", "setup": setup,
+            "setup_cache": {"key": "k", "paths": "made.txt"}, "teardown": "cat a.txt",
+        }],
+        [script("Go.", [bash("(cat node_modules/x made.txt; echo three) > a.txt")])],
+        open_workspaces=on(cluster),
+        on_event=on_event,
+        environ={"RAY_AUTH_MODE": "disabled"},
+    )  # fmt: skip
+    assert ran.task.status == "completed", ran.task.error
+    assert (tmp_path / "work/a.txt").read_text() == "one\ntwo\nthree\n"
+    assert [(one.kind, one.exit_code) for one in ran.task.setup] == [
+        ("setup", 0), ("setup", 0), ("teardown", 0),
+    ]  # fmt: skip
+    assert len(loses.killed) == 1
+    assert any(
+        "setup_cache is not used on the machines of a cluster" in one for one in ran.outcome.state.notices
+    )
+    assert ran.task.changed_files == 1

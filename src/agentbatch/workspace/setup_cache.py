@@ -268,16 +268,12 @@ def _check_real(root: Path, path: str) -> None:
 
 def _copy(source: Path, root: Path, path: str, stop: Event) -> None:
     """Into the place, which has nothing there yet. Raises FileExistsError, OSError."""
-    *folders, name = path.split("/")
     try:
-        with open_folder(root, folders, make_missing) as folder:
-            os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        _copy_out(source, root / path, stop)
-        return
+        with open_parent(root, path, make_missing):
+            pass
     except OSError as error:  # the way to it is none of folders
         raise FileExistsError(errno.EEXIST, str(error), path) from None
-    raise FileExistsError(errno.EEXIST, "It is there already", path)
+    _copy_out(source, root / path, stop)
 
 
 def _copy_out(source: Path, target: Path, stop: Event) -> None:

@@ -57,7 +57,7 @@ async def test_it_runs_before_the_coder_and_is_no_work_of_its(run_tasks: Any, tm
 
 async def test_one_that_fails_is_a_reason_of_its_own(run_tasks: Any, tmp_path: Path) -> None:
     repository(tmp_path)
-    setup = ["echo first", "echo npm error: no such package >&2; exit 3", "touch never"]
+    setup = ["echo half > half.txt", "echo npm error: no such package >&2; exit 3", "touch never"]
     ran = await run_tasks([{**TASK, "isolation": "worktree", "setup": setup}], [SCRIPT])
     assert (ran.task.status, ran.task.reason, ran.task.resumable) == ("error", "setup", False)
     assert "Its setup exited with 3: npm error: no such package (echo npm" in ran.task.error
@@ -65,7 +65,8 @@ async def test_one_that_fails_is_a_reason_of_its_own(run_tasks: Any, tmp_path: P
     assert not ran.coder_requests()
     (result,) = ran.results["results"]
     assert (result["result"]["reason"], result["result"]["setup"][1]["exit_code"]) == ("setup", 3)
-    assert not ran.task.branch
+    assert not ran.task.branch, "nobody has worked there"
+    assert not list((ran.task_folder("t") / "work").glob("trees/*/*")), "and nothing stays"
 
 
 async def test_what_is_torn_down_was_judged_and_its_failure_changes_no_status(run_tasks: Any) -> None:
