@@ -164,7 +164,7 @@ def test_files_that_a_task_names_are_shown_to_a_small_model(text: str, given: li
         "they are no part of what the judge sees"
     )
     prompts = Prompts(Path.cwd(), (), load_evaluator(Path.cwd()).prompts)
-    assert ("write it with all of its lines" in told(prompts, found, rules=False, weak_model=True)) == bool(
+    assert ("from its first line to its last" in told(prompts, found, rules=False, weak_model=True)) == bool(
         given
     )
     if given == ["shop/text.py"]:
