@@ -8,6 +8,7 @@ import pytest
 
 from agentbatch.cli.runs import status
 from agentbatch.errors import UserError
+from agentbatch.runs import events as e
 from tests.runs.stored_runs import begin, finished, interrupted, work
 from tests.support.subcommand import run_command
 
@@ -55,6 +56,25 @@ async def test_json_of_an_interrupted_run(tmp_path: Path, capsys: pytest.Capture
     assert document["cost"]["total"] == 0.75
     assert document["startedAt"].endswith("Z")
     assert sum(document["tasks"].values()) == 2 * document["tasks"]["total"] == 8
+
+
+async def test_why_a_task_failed_is_what_its_check_said_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = begin(tmp_path)
+    work(store, "t1")
+    check = e.CheckLine(kind="verify", command="make test", passed=False, said="ImportError: no plural")
+    refusal = "The check `make test` failed: exit code 1."
+    store.emit(
+        e.VerdictReached(
+            task_id="t1", iteration=1, accepted=False, decided_by="verify", verdict=None, decision="done",
+            refusals=[refusal], checks=[check],
+        )
+    )  # fmt: skip
+    store.emit(e.TaskFinished(task_id="t1", status="timeout", reason="max_iterations", error=refusal))
+    await store.close()
+    run_command(status)
+    assert "verify failed: ImportError: no plural" in capsys.readouterr().out
 
 
 async def test_a_run_under_way_seen_by_another_process(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_run_under_way() -> None:
 def test_how_long_it_takes_is_not_known_before_a_task_has_ended() -> None:
     story = begun()
     story.start("t0")
-    assert told(story, "running", 5)[1].endswith("· ~– left")
+    assert told(story, "running", 5)[1].endswith("· 0:05")
 
 
 def test_a_rate_limit_is_told_with_the_shortest_wait() -> None:
@@ -82,7 +82,7 @@ def test_a_run_that_sleeps_for_a_quota_says_until_when() -> None:
     story.at(5, e.QuotaUsedUp(endpoint="api.example.com", until=NOON + 9_005))
     first, second, third = told(story, "running", 5)
     assert first.startswith("agentbatch asleep · r1 ")
-    assert second.endswith("· ~– left")
+    assert second.endswith("· 0:05")
     assert third == "asleep until 14:30 (2:30:00): the quota of api.example.com is used up"
     assert told(story, "died", 5)[0].startswith("agentbatch died")
     assert not any("asleep" in line for line in told(story, "died", 5))
@@ -109,7 +109,7 @@ def test_a_paused_run_says_so_and_promises_nothing() -> None:
     story.at(60, e.Paused())
     first, second = told(story, "running", 90)
     assert first.startswith("agentbatch paused · ")
-    assert second.endswith("~– left")
+    assert second.endswith("· 1:30")
 
 
 def test_who_only_looks_on_is_told() -> None:

@@ -18,7 +18,7 @@ from agentbatch.runs.log_lines import asleep_text, cause_text, reason_text
 from agentbatch.runs.state.acceptance import tasks_accepted
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.results.document import cost_document, iso_time, token_document
-from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, width
+from agentbatch.text import clip, counted, duration, fold, money, pad, width
 
 MAX_TASKS = 20
 """Of a list; the JSON form has all."""
@@ -110,9 +110,7 @@ def _origin(report: RunReport, info: RunStarted) -> list[str]:
 
 
 def _left(report: RunReport) -> str:
-    if not report.run.alive:
-        return ""
-    return f"; about {UNKNOWN if report.left is None else duration(report.left)} left"
+    return "" if report.left is None or not report.run.alive else f"; about {duration(report.left)} left"
 
 
 def _under_way(report: RunReport, columns: int) -> list[str]:

@@ -56,7 +56,7 @@ def _head(task: TaskState, now: float, columns: int, *, alive: bool) -> list[str
     return [
         clip(f"{sign} {status} · {task.id}", columns),
         *(fold(f"  {clip(why, 2_000)}", columns, 2) if why else []),
-        f"  in {clip(task.dir or '.', columns - 5)}",
+        *([f"  in {clip(task.dir, columns - 5)}"] if task.dir not in ("", ".") else []),
         *([f"  by {clip(task.other_coders, columns - 5)}"] if task.other_coders else []),
         *([f"  on {clip(task.place, columns - 5)}"] if task.place else []),
         f"  {counted(task.iteration, 'iteration')} of {task.max_iterations or UNKNOWN}, "

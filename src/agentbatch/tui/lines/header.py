@@ -11,7 +11,7 @@ from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import RunCondition, ShownStatus, shown_status
 from agentbatch.runs.log_lines import asleep_text
 from agentbatch.runs.state.run_state import RunState
-from agentbatch.text import UNKNOWN, clip, clip_words, counted, duration, money, width
+from agentbatch.text import clip, clip_words, counted, duration, money, width
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.task_cells import ASCII_SIGNS
 
@@ -142,8 +142,8 @@ def _second(
         money(state.cost),
         duration(seconds),
     ]
-    if condition == "running":
-        used.append(f"~{UNKNOWN if seen.left is None else duration(seen.left)} left")
+    if seen.left is not None:
+        used.append(f"~{duration(seen.left)} left")
     if seen.waiting:
         used.insert(1, f"{seen.waiting} wait for {seen.cause}{_for(seen)}")
     while len(used) > 1 and width(left.plain) + width(" · ".join(used)) + 2 > columns:
