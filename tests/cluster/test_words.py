@@ -1,12 +1,15 @@
 """What people read of losses, and what a task asks a cluster for: tables."""
 
+from dataclasses import replace
+
 import pytest
 
-from agentbatch.cluster.before import lacking, this_machine, unserved
+from agentbatch.cluster.before import lacking, read_report, this_machine, unserved
 from agentbatch.cluster.connection.connection import check_address
 from agentbatch.cluster.connection.fitting import can_grow, unfit
 from agentbatch.cluster.exchange.losses import in_words
 from agentbatch.cluster.exchange.terms import Lease, NodeReport
+from agentbatch.cluster.exchange.wire import pack
 from agentbatch.cluster.stations.station import options_of
 from agentbatch.errors import UserError
 
@@ -80,8 +83,8 @@ def test_what_nobody_can_serve_is_said_of_all_at_once() -> None:
     wanted = {"a": Lease(), "b": Lease(64), "c": Lease(64), "d": Lease(resources=(("gpu", 1),))}
     assert unserved({"a": Lease()}, [SMALL]) == ""
     assert unserved(wanted, [SMALL]) == (
-        "No machine of the cluster has cpus 64 (at most 2), which b, c asks for; No machine of the cluster has gpu 1 "
-        "(at most 0), which d asks for"
+        "No machine of the cluster has cpus 64 (at most 2), asked for by b, c; No machine of the cluster has gpu 1 "
+        "(at most 0), asked for by d"
     )
     assert unserved({"gpu": Lease(0.1, 1, (("gpu", 4),))}, [this_machine()]) == "", (
         "Ray looks for them itself"
@@ -104,6 +107,21 @@ def test_which_machines_have_the_program_of_a_coder() -> None:
         UserError, match=r"the coder codex is codex, which no machine of it has on its PATH\."
     ):
         lacking(codex, [has("10.0.0.1"), has("10.0.0.2")])
+
+
+@pytest.mark.parametrize(
+    ("result", "answer", "read"),
+    [
+        ("ok", pack(has("10.0.0.1")), True),
+        ("error", "it hangs", False),
+        ("ok", b"nonsense", False),
+        ("ok", pack({}), False),
+        ("ok", pack(replace(has("10.0.0.1"), clock="now")), False),  # type: ignore[arg-type]
+        ("ok", pack(replace(has("10.0.0.1"), programs=[])), False),  # type: ignore[arg-type]
+    ],
+)
+def test_what_a_machine_says_of_itself_is_looked_at(result: str, answer: object, read: bool) -> None:
+    assert (read_report(result, answer) is not None) is read
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from agentbatch.cluster.connection.fitting import unfit
 from agentbatch.cluster.exchange.losses import Lost
 from agentbatch.cluster.exchange.terms import Lease, NodeReport
 from agentbatch.cluster.exchange.wire import Unreadable, unpack
+from agentbatch.cluster.shapes import fits
 from agentbatch.errors import UserError
 from agentbatch.text import list_names
 
@@ -55,7 +56,7 @@ def check_cluster(address: str, environ: Mapping[str, str], wanted: Wanted) -> t
             found = unserved(wanted.leases, await connection.request("machines"))
             for_ever = bool(found) and not wanted.may_wait and await _never_grows(connection)
             return found, for_ever, await _lacking(connection, wanted.programs)
-        except (Lost, Unreadable) as error:
+        except Lost as error:
             raise UserError(f"--cluster: {connection.address}: {error}") from None
         finally:
             await connection.close()
@@ -77,7 +78,7 @@ def check_cluster(address: str, environ: Mapping[str, str], wanted: Wanted) -> t
             f"--cluster: {problem}. Nothing adds machines by itself. Ask for less, or have tasks wait for machines "
             "that you add (--node-wait 600)."
         )
-    waits = f"{problem}: it waits for a machine that joins." if problem else ""
+    waits = f"{problem}: tasks wait for machines that join." if problem else ""
     return tuple(filter(None, (waits, lacking)))
 
 
@@ -85,12 +86,18 @@ async def _lacking(connection: Connection, programs: Mapping[str, str]) -> str:
     """Which coders cannot be started on some of the machines, a sentence. Raises UserError where one can on none."""
     if not programs:
         return ""
-    answers = [
-        unpack(answer)
-        for _, result, answer in await connection.request("report", *programs.values())
-        if result == "ok" and isinstance(answer, bytes)
-    ]
-    return lacking(programs, [one for one in answers if isinstance(one, NodeReport)])
+    answers = await connection.request("report", *programs.values())
+    reports = [read_report(result, answer) for _, result, answer in answers]
+    return lacking(programs, [one for one in reports if one is not None])
+
+
+def read_report(result: str, answer: object) -> NodeReport | None:
+    """What a machine says of itself, as `report` brings it; None: nothing of ours. Pure."""
+    try:
+        report = unpack(answer) if result == "ok" and isinstance(answer, bytes) else None
+    except Unreadable:
+        return None
+    return report if isinstance(report, NodeReport) and fits(report, NodeReport) else None
 
 
 def lacking(programs: Mapping[str, str], reports: Sequence[NodeReport]) -> str:
@@ -126,7 +133,7 @@ def unserved(wanted: Mapping[str, Lease], machines: Sequence[Mapping[str, float]
     for lease in dict.fromkeys(wanted.values()):
         if why := unfit(lease, machines):
             tasks.setdefault(why, []).extend(task for task, one in wanted.items() if one == lease)
-    return "; ".join(f"{why}, which {list_names(names)} asks for" for why, names in tasks.items())
+    return "; ".join(f"{why}, asked for by {list_names(names)}" for why, names in tasks.items())
 
 
 def this_machine() -> dict[str, float]:

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Mapping
 
 from agentbatch.cli.setup.check import Check
 from agentbatch.cli.setup.cluster_trial import Tried, try_machines
+from agentbatch.cluster.before import read_report
 from agentbatch.cluster.connection.connection import Connection
 from agentbatch.cluster.exchange.losses import Lost
 from agentbatch.cluster.exchange.terms import NodeReport
-from agentbatch.cluster.exchange.wire import Unreadable, unpack
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
 from agentbatch.text import clip, list_names
@@ -49,11 +49,8 @@ def _node(
     settings: Settings,
     tried: Tried,
 ) -> Check:
-    try:
-        report = unpack(answer) if result == "ok" and isinstance(answer, bytes) else None
-    except Unreadable:
-        report = None
-    if not isinstance(report, NodeReport):
+    report = read_report(result, answer)
+    if report is None:
         return Check("fail", f"node {place}"[:22], clip(str(answer), 500))
     network = not settings.no_network
     return node_check(report, asked, answered, tried, asked_for=settings.sandbox, network=network)

@@ -49,17 +49,18 @@ async def try_machines(
     """By address. Closes nothing. Raises Lost, UserError."""
     machines = await connection.request("machines")
     offered = {name: one.get("CPU", 0.0) for one in machines for name in one if name.startswith("node:")}
-    resources = {_task(place): {f"node:{place}": A_LITTLE} for place in places}
+    ids = {place: f"try-{number}" for number, place in enumerate(places)}  # an address is what a machine says
+    resources = {ids[place]: {f"node:{place}": A_LITTLE} for place in places}
     with TemporaryDirectory(prefix="agentbatch-") as folder:
         workspaces = throwaway_cluster(Path(folder), environ, settings, connection, resources)
 
         async def one(place: str) -> Tried:
             if offered.get(f"node:{place}", 0.0) < settings.task_cpus:
                 return Tried(done=f"has {offered.get(f'node:{place}', 0.0):g} processors, and so no tasks")
-            root = Path(folder, "work", _task(place))
+            root = Path(folder, "work", ids[place])
             root.mkdir(parents=True)
             (root / "sent.txt").write_text(place, encoding="utf-8")
-            task = workspaces.make(Order(_task(place), str(root), "none", {}, ("bash",), PATIENCE))
+            task = workspaces.make(Order(ids[place], str(root), "none", {}, ("bash",), PATIENCE))
             try:
                 async with asyncio.timeout(FREE_WITHIN):
                     workspace = await task.start()
@@ -77,10 +78,6 @@ async def try_machines(
         tried = await asyncio.gather(*map(one, places))
         await workspaces.clear()
     return dict(zip(places, tried, strict=True))
-
-
-def _task(place: str) -> str:
-    return f"try-{place.replace(':', '-')}"
 
 
 async def _try(workspace: Workspace, root: Path, place: str) -> Tried:

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any
 
 from agentbatch.cluster.connection.frames import read_frame, write_frame
-from agentbatch.cluster.exchange.losses import CLASS, UNINSTALLED, HeadLost, Lost
+from agentbatch.cluster.exchange.losses import CLASS, MAX_WORDS, UNINSTALLED, HeadLost, Lost
 from agentbatch.cluster.exchange.wire import Unreadable, pack, unpack
 from agentbatch.errors import UserError
 from agentbatch.text import clip
@@ -205,8 +205,9 @@ class Connection:
         except (Unreadable, TypeError, ValueError):
             return
         if kind == "gone":
-            lease, reason = value
-            self.gone[lease] = reason
+            match value:
+                case (int(lease), str(reason)):
+                    self.gone[lease] = clip(reason, MAX_WORDS)
             return
         answer = self._waiting.get(number)
         if answer is None or answer.done():

@@ -210,10 +210,8 @@ class Station:
         assert self.home is not None
         place = self.place
         await self._lose(error)
-        if (
-            self._posting.shared
-        ):  # a machine that is cut off works on there: nobody else does before that has ended
-            self._show(f"waiting until {place or 'it'} has ended what it did", True)
+        if self._posting.shared and place:  # cut off, it works on in that very directory
+            self._show(f"waiting until {place} has ended what it did", True)
             await asyncio.sleep(HAS_ENDED)
         await self.settle(self.home)
 
