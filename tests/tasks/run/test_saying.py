@@ -68,6 +68,7 @@ async def test_work_whose_coder_has_not_heard_it_is_not_accepted(run_tasks: Any,
     assert (ran.task.status, ran.task.iteration) == ("completed", 2)
 
 
+@pytest.mark.slow
 async def test_what_was_said_while_a_task_was_paused_goes_out_with_the_call_that_was_held(
     run_tasks: Any, tmp_path: Path
 ) -> None:
