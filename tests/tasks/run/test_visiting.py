@@ -36,6 +36,8 @@ OVER = {"status": "error", "started_at": 1.0, "finished_at": 2.0}
         (OVER, "", ""),
         ({**OVER, "resumable": True}, "", ""),
         (OVER, "running", "is still finishing"),
+        (OVER, "awaits", "its place may go any moment"),
+        (CODING, "running paused still awaits", ""),
         ({}, "", "waits for its turn"),
         (CODING, "", ""),
         (CODING, "running", "Pause it first: agentbatch pause t"),
@@ -47,7 +49,7 @@ OVER = {"status": "error", "started_at": 1.0, "finished_at": 2.0}
     ],
 )
 def test_when_there_can_be_a_shell(fields: Any, facts: str, words: str) -> None:
-    given = {name: name in facts.split() for name in ("tried", "running", "paused", "still")}
+    given = {name: name in facts.split() for name in ("tried", "running", "paused", "still", "awaits")}
     why = why_not_visited(state(**fields), **given)
     assert (words in why) if words else not why
 
@@ -92,11 +94,14 @@ async def test_nothing_goes_on_while_it_is_open_and_then_its_coder_is_told(run_t
                 with pytest.raises(UserError) as raised:
                     ask("a")
                 refused.append(str(raised.value))
-            with pytest.raises(UserError):
+            steering.pause(None)
+            engine.signals.pauses.tasks.clear()  # as if the run alone were paused
+            with pytest.raises(UserError, match="A shell is open"):
                 steering.unpause(None)
+            steering.pause("a")
             note_visit(folder, "a", Visit())
             note_visit(folder, "a", Visit(2.0, ("hint.txt",)))
-        steering.unpause("a")
+        steering.unpause(None)
 
     visits: list[asyncio.Task[None]] = []
 

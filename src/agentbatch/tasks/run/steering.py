@@ -48,7 +48,8 @@ class Steering:
         if task_id is not None and task_id not in holds.tasks:
             self._known(task_id)
             raise UserError(f"The task {task_id} is not paused by itself.")
-        refuse_visited(engine.context.store.folder, sorted(holds.tasks) if task_id is None else [task_id])
+        for name in sorted({*holds.tasks, *engine.signals.running}) if task_id is None else [task_id]:
+            self._refuse_visited(name)
         tried = [quota.try_now() for quota in engine.quotas] if task_id is None else []
         if task_id is None and not holds.everything and not holds.tasks and any(tried):
             return QUOTA_TRIED
@@ -74,7 +75,7 @@ class Steering:
         state = self._known(task_id)
         if state.finished:
             raise UserError(f"The task {task_id} is over: {state.status}.")
-        refuse_visited(engine.context.store.folder, [task_id])
+        self._refuse_visited(task_id)
         engine.cancel_task(task_id, "cancelled", "Cancelled by command.")
         return f"Task {task_id} is cancelled."
 
@@ -93,7 +94,7 @@ class Steering:
             raise UserError(f"Task {task_id} is still finishing; try again in a moment.")
         if not state.finished:
             raise UserError(f"The task {task_id} is not over yet: {state.status}.")
-        refuse_visited(engine.context.store.folder, [task_id])
+        self._refuse_visited(task_id)
         engine.begin_again(planned)
         return f"Task {task_id} waits for its turn, from its start."
 
@@ -118,16 +119,23 @@ class Steering:
     def visit(self, task_id: str) -> str:
         """Whether a person may have a shell in its place now."""
         engine, state = self._engine, self._known(task_id)
+        whole = engine.context.store.state
         why = why_not_visited(
             state,
-            tried=bool(engine.context.store.state.attempts_of(task_id)),
+            tried=bool(whole.attempts_of(task_id)),
             running=task_id in engine.signals.running or engine.scheduler.is_at_it(task_id),
             paused=engine.signals.pauses.holds(task_id),
             still=task_id in engine.signals.held,
+            awaits=bool(state.attempt_of) and not whole.by_id[state.attempt_of].finished,
         )
         if why:
             raise UserError(why)
         return f"Task {task_id} stands still."
+
+    def _refuse_visited(self, task_id: str) -> None:
+        """Raises UserError where a shell is open in its place, or in that of an attempt at it."""
+        store = self._engine.context.store
+        refuse_visited(store.folder, [task_id, *(one.id for one in store.state.attempts_of(task_id))])
 
     def set_concurrency(self, number: int) -> str:
         engine = self._engine

@@ -8,15 +8,19 @@ from agentbatch.tasks.run.saying import why_deaf
 from agentbatch.text import clip
 
 
-def why_not_visited(task: TaskState, *, tried: bool, running: bool, paused: bool, still: bool) -> str:
+def why_not_visited(
+    task: TaskState, *, tried: bool, running: bool, paused: bool, still: bool, awaits: bool = False
+) -> str:
     """Why nobody can have a shell in the task's place now, a sentence; empty: somebody can. Pure.
 
     `tried`: it has attempts; `running`: it is under way in this engine; `paused`: it, or the run; `still`: it waits
-    there, at its next model call."""
+    there, at its next model call; `awaits`: it is an attempt, and the best is still to be chosen in this engine."""
     short = clip(task.id, 60)
     name = f"Task {short}"
     if tried:
         return f"{name} is tried several times, each in a place of its own: name an attempt, {short}@1."
+    if task.finished and awaits:
+        return f"{name} is over, and its place may go any moment, when the best attempt is chosen."
     if task.finished:
         return f"{name} is still finishing; try again in a moment." if running else ""
     if not running:
