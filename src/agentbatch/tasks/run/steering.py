@@ -48,8 +48,8 @@ class Steering:
         if task_id is not None and task_id not in holds.tasks:
             self._known(task_id)
             raise UserError(f"The task {task_id} is not paused by itself.")
-        for name in sorted({*holds.tasks, *engine.signals.running}) if task_id is None else [task_id]:
-            self._refuse_visited(name)
+        for held in sorted({*holds.tasks, *engine.signals.running}) if task_id is None else [task_id]:
+            self._refuse_visited(held)
         tried = [quota.try_now() for quota in engine.quotas] if task_id is None else []
         if task_id is None and not holds.everything and not holds.tasks and any(tried):
             return QUOTA_TRIED
