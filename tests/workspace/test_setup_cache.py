@@ -219,8 +219,13 @@ async def test_one_sets_up_and_the_others_wait_for_it(tmp_path: Path) -> None:
     await asyncio.sleep(0.05)
     assert not any(one.done() for one in waiting)
     set_up(roots[0])
+    (roots[0] / "lock").write_text("changed by setup: the name was made before")
     assert await first.keep() == ""
     assert await asyncio.gather(*waiting) == [Recalled(True)] * 2
+    assert (
+        await place(run).recall(worktree(tmp_path / "d", lock=(roots[0] / "lock").read_text()), {})
+        == Recalled()
+    )
 
 
 async def test_where_one_fails_nobody_waits_any_more(tmp_path: Path) -> None:

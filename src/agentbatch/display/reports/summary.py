@@ -94,7 +94,7 @@ class Cause(NamedTuple):
     """Places in task.json, from 1."""
 
 
-_TOLD_APART_BY_ERROR = frozenset({"", "model_error", "workspace_error", "internal_error"})
+_TOLD_APART_BY_ERROR = frozenset({"", "model_error", "workspace_error", "setup", "internal_error"})
 """Reasons with many causes. Of the others, the reason is the cause and the error only the task's detail."""
 
 _VARYING = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d])\w+|\d{4,}")
