@@ -49,6 +49,8 @@ NODE = {
         ({"type": "array"}, {"type": "array", "items": TEXT}),
         ({"type": "array", "items": [TEXT]}, {"type": "array", "items": TEXT}),
         ({"type": "string", "enum": ["a", "b"]}, {"type": "string", "enum": ["a", "b"]}),
+        ({"type": "string", "enum": ["a", "\ud800"]}, TEXT),
+        ({"properties": {"\ud800": TEXT}}, {"type": "object", "properties": {}, "required": []}),
         ({"enum": [1, 2]}, {"type": "string", "description": "(one of [1, 2])"}),
         ({"type": "string", "const": "a"}, {"type": "string", "description": '(const: "a")'}),
         (

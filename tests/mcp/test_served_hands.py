@@ -12,6 +12,8 @@ from agentbatch.tasks.evaluator.judging.hands import NO_EVIDENCE, Hands
 from tests.mcp.test_task_servers import fake
 from tests.support.workspaces import local_workspace
 
+pytestmark = pytest.mark.slow
+
 
 async def test_what_a_server_says_to_the_judge_is_no_evidence(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
@@ -43,7 +45,6 @@ async def test_what_a_server_says_to_the_judge_is_no_evidence(tmp_path: Path) ->
     assert shown == ["mcp__named__key {}", "mcp__named__touch {}"]
 
 
-@pytest.mark.slow
 async def test_a_server_that_the_judge_cannot_have_is_told(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     workspace = local_workspace(tmp_path / "work", tmp_path / "outputs")

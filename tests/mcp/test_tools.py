@@ -21,6 +21,7 @@ def test_tools_are_in_the_order_of_their_names_once_each() -> None:
         {"name": 5},
         tool("b"),
         tool(""),
+        tool("\ud800"),
     ]
     found = offered("s", SERVER, listing)
     assert [one.called for one in found.tools] == ["mcp__s__a", "mcp__s__b"]

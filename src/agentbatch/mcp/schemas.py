@@ -159,13 +159,16 @@ class _Cleaner:
                 "items": self._clean(schema.get("items", {"type": "string"}), depth - 1, above),
             }
         enum = schema.get("enum")
-        if kind == "string" and isinstance(enum, list) and enum and all(isinstance(one, str) for one in enum):
-            return {"type": kind, "enum": [one[:MAX_TEXT] for one in dict.fromkeys(enum[:MAX_ENUM])]}
+        choices = enum[:MAX_ENUM] if isinstance(enum, list) else []
+        if kind == "string" and choices and all(map(is_text, choices)):
+            return {"type": kind, "enum": [one[:MAX_TEXT] for one in dict.fromkeys(choices)]}
         return {"type": kind}
 
     def _arguments(self, schema: Schema, depth: int, above: tuple[str, ...]) -> Schema:
         given = schema.get("properties")
-        properties = given if isinstance(given, dict) else {}
+        properties = (
+            {name: part for name, part in given.items() if is_text(name)} if isinstance(given, dict) else {}
+        )
         if len(properties) > MAX_ARGUMENTS:
             self.note(f"the first {MAX_ARGUMENTS} of {len(properties):,} arguments kept")
         required = schema.get("required")
@@ -229,6 +232,17 @@ class _Cleaner:
             name = part.replace("~1", "/").replace("~0", "~")
             place = place.get(name) if isinstance(place, dict) else None
         return place if isinstance(place, dict) else None
+
+
+def is_text(value: object) -> bool:
+    """It can be stored and sent: JSON may hold halves of characters, which are no Unicode."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(schema: Schema) -> str:

@@ -170,7 +170,7 @@ class TaskServers:
         running = self._running.get(tool.server)
         if running is None:
             return failed(f"The MCP server {tool.server} is not configured any more. Do without it.")
-        given = json_object(arguments) if arguments.strip() else {}
+        given = _object(arguments)
         if given is None:
             text = (
                 f"The arguments of {called} are no JSON object. Nothing was done. Send the whole call again."
@@ -205,6 +205,17 @@ class TaskServers:
     def _tell_all(self, texts: Sequence[str]) -> None:
         for text in texts:
             self._tell(self._redact(text))
+
+
+def _object(arguments: str) -> dict[str, Any] | None:
+    """As lenient as our own tools: nothing at all is {}, and an object may be wrapped in a JSON string."""
+    if not arguments.strip():
+        return {}
+    found = json_object(arguments)
+    if found is None and arguments.lstrip().startswith('"'):
+        inner = json_object(f'{{"inner": {arguments}}}') or {}
+        found = json_object(str(inner.get("inner")))
+    return found
 
 
 async def _closed() -> str:

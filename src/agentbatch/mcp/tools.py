@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from agentbatch.mcp.names import called
-from agentbatch.mcp.schemas import clean
+from agentbatch.mcp.schemas import clean, is_text
 from agentbatch.mcp.server import McpServer
 from agentbatch.model.reply import ToolSpec
 from agentbatch.redaction import redact_strings
@@ -75,7 +75,7 @@ def offered(
     wanted = server.tools if only is None else only
     found: dict[str, Mapping[str, Any]] = {}
     for one in listing[:MAX_LISTED]:
-        if isinstance(one, Mapping) and isinstance(own := one.get("name"), str) and own:
+        if isinstance(one, Mapping) and is_text(own := one.get("name")) and own:
             found.setdefault(own, one)
     notes = []
     if wanted is not None:
