@@ -64,14 +64,24 @@ class NodeFolder:
 
     def take(self) -> None:
         """Slow where an earlier holder has to end first. Raises OSError, UserError."""
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not self.raise_fence():
-            raise UserError("A later session of this run has this task.")
-        self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         until = time.monotonic() + TAKEN_OVER_WITHIN
+        while not self._take_once(until):
+            if self._lock >= 0:
+                os.close(self._lock)
+            self._lock = -1
+
+    def _take_once(self, until: float) -> bool:
+        """False: whoever had it has removed it in the end, with what was written into it meanwhile."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            if not self.raise_fence():
+                raise UserError("A later session of this run has this task.")
+            lock = self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            return False
         while True:
             try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > until:
                     raise UserError(
@@ -79,7 +89,7 @@ class NodeFolder:
                     ) from None
                 time.sleep(LOOK_AGAIN)
             else:
-                return
+                return os.fstat(lock).st_nlink > 0 and (self.path / FENCE).exists()
 
     def raise_fence(self) -> bool:
         """Whether no later one is there already."""
