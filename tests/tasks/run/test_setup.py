@@ -45,10 +45,13 @@ async def test_it_runs_before_the_coder_and_is_no_work_of_its(run_tasks: Any, tm
         **TASK,
         "isolation": "worktree",
         "setup": ["echo made > made.txt", "mkdir -p node_modules/x && echo 1 > node_modules/x/i.js"],
+        "teardown": "grep -q made a.txt && exit 4",
     }
     ran = await run_tasks([task], [SCRIPT])
     assert (ran.task.status, ran.task.reason) == ("completed", "accepted"), ran.task.error
-    assert [(one.kind, one.exit_code) for one in ran.task.setup] == [("setup", 0), ("setup", 0)]
+    assert [(one.kind, one.exit_code) for one in ran.task.setup] == [
+        ("setup", 0), ("setup", 0), ("teardown", 4),
+    ]  # fmt: skip
     kinds = [type(one).__name__ for one in ran.events]
     assert kinds.index("SetUp") < kinds.index("IterationStarted")
     assert ran.task.changed_files == 1
@@ -69,6 +72,7 @@ async def test_one_that_fails_is_a_reason_of_its_own(run_tasks: Any, tmp_path: P
     assert not list((ran.task_folder("t") / "work").glob("trees/*/*")), "and nothing stays"
 
 
+@pytest.mark.slow
 async def test_what_is_torn_down_was_judged_and_its_failure_changes_no_status(run_tasks: Any) -> None:
     task = {
         **TASK,

@@ -1,23 +1,21 @@
 """A user's shell in the place of a task: when there can be one, and what the task is told."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentbatch.config import load_settings
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.visits import Visit, note_visit, visiting
 from agentbatch.tasks.run.open_shell import shares_with
-from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.steering import Steering
 from agentbatch.tasks.run.visiting import why_not_visited
-from tests.support.keys import KEY
+from agentbatch.tasks.spec.plan import Plan, PlannedTask
+from agentbatch.tasks.spec.task import Task
 from tests.support.waiting import until
 from tests.tasks.run.test_steering import FINISH, bash, script, task
 
@@ -64,17 +62,13 @@ def test_when_there_can_be_a_shell(fields: Any, facts: str, words: str) -> None:
         ({"started_at": 1.0}, "copy", ""),
     ],
 )
-def test_who_works_in_the_same_directory(tmp_path: Path, other: Any, isolation: str, found: str) -> None:
-    tasks = [
-        {"id": "a", "dir": "w", "first_prompt": "x", "isolation": isolation},
-        {"id": "b", "dir": "w/in", "first_prompt": "x"},
-        {"id": "c", "dir": "v", "first_prompt": "x"},
+def test_who_works_in_the_same_directory(other: Any, isolation: Any, found: str) -> None:
+    planned = [
+        PlannedTask(name, place, Task(first_prompt="x"), Path("/w"), 3, None, isolation=kind)
+        for place, (name, kind) in enumerate({"a": isolation, "b": "none", "c": "none"}.items())
     ]
-    (tmp_path / "task.json").write_text(json.dumps({"tasks": tasks}))
-    environ = {"OPENAI_API_KEY": KEY}
-    plan = prepare(load_settings({}, environ, folder=tmp_path), folder=tmp_path, environ=environ).plan
     known = RunState(tasks={"b": state(**other).model_copy(update={"id": "b"})})
-    assert shares_with(plan, known, plan.tasks[0]) == found
+    assert shares_with(Plan(tuple(planned), (("a", "b"),)), known, planned[0]) == found
 
 
 async def test_nothing_goes_on_while_it_is_open_and_then_its_coder_is_told(run_tasks: Any) -> None:
