@@ -31,7 +31,7 @@ class McpServer(BaseModel):
     """It speaks the older way of HTTP with server-sent events instead."""
     env: dict[str, str] = {}
     """Variables for the command, besides the task's own."""
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field({}, repr=False)
     """Sent to the URL, and nowhere else; `${NAME}` is a variable of the user's environment."""
     tools: tuple[str, ...] | None = Field(None, strict=False)
     """The names, as the server has them, of those that are offered; None: all."""

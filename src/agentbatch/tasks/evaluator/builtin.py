@@ -82,6 +82,7 @@ class BuiltinEvaluator:
         self._project = Project()
         self._missing: tuple[str, ...] = ()
         """By the latest verdict."""
+        self._told_of_servers: set[str] = set()
         self._conversations = 0
         """How often the coder began a new one."""
 
@@ -190,7 +191,7 @@ class BuiltinEvaluator:
         steps = self._parts.evaluator.limits.steps
         if judge.weak_model or not steps or judge.model.tool_mode != "native":
             return await judge.judge(evidence), evidence
-        hands = Hands(self._running(), steps, evidence.runs, self._planned.servers)
+        hands = Hands(self._running(), steps, evidence.runs, self._planned.servers, self._told_of_servers)
         try:
             judgement = await judge.judge(evidence, hands)
         finally:

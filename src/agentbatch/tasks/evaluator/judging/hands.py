@@ -38,9 +38,10 @@ class Hands:
         steps: int,
         before: Sequence[CommandRecord] = (),
         servers: Mapping[str, McpServer] = MappingProxyType({}),
+        told: set[str] | None = None,
     ) -> None:
         """`steps`: calls at most. `before`: what was run for the judge already. `servers`: of tools, of which the judge
-        has those that the user has named for it."""
+        has those that the user has named for it. `told`: what a person knows of these from earlier evaluations."""
         self.runs = [*before]
         self._before = len(self.runs)
         self._runner = runner
@@ -48,6 +49,7 @@ class Hands:
         self._copy: Workspace | None = None
         self._servers = for_evaluator(servers)
         self._served: TaskServers | None = None
+        self._told = set() if told is None else told
 
     @property
     def used(self) -> bool:
@@ -70,9 +72,7 @@ class Hands:
         if not self._servers or self._served is not None:
             return
         with suppress(NoCopy):  # what cannot be copied is told when it is looked at
-            served = TaskServers(
-                self._servers, await self._copied(), self._runner.redact, self._runner.notice
-            )
+            served = TaskServers(self._servers, await self._copied(), self._runner.redact, self._tell)
             self._served = served
             tools = await served.learn()
             served.know([tool for tool in tools if tool.reads_only or not self._servers[tool.server].url])
@@ -117,6 +117,11 @@ class Hands:
         self.runs.append(record)
         end = "killed" if record.exit_code is None else f"exit {record.exit_code}"
         return f"[R{len(self.runs)}] run by the evaluator, {end}: {record.command}\n{record.tail}"
+
+    def _tell(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._runner.notice(text)
 
     async def _copied(self) -> Workspace:
         if self._copy is None:
