@@ -27,7 +27,7 @@ or says what is missing.
   agentbatch show TASK     show one task and why; --diff: what it changed
   agentbatch requests run  send a file of plain requests to a model
 
-agentbatch --help-all lists every option; agentbatch help COMMAND, a command's.
+agentbatch --help-all: all commands, all options; agentbatch help COMMAND: one.
 Keys: CODER_API_KEY and EVALUATION_API_KEY, or OPENAI_API_KEY for both.
 """
 

@@ -198,6 +198,9 @@ def test_a_run_without_an_evaluator_says_so(story: Callable[..., Any], judged: b
     text = "\n".join(render_text(summary_of(run.state), 80))
     assert ("no evaluator: each task's verify decided" in text) is not judged
     assert ("  evaluator " in text) is judged
+    run.call("a", 3, role="evaluator")
+    text = "\n".join(render_text(summary_of(run.state), 80))
+    assert "  evaluator " in text, "of an earlier session that had one"
 
 
 def test_it_says_by_what_the_completed_ones_were_accepted(story: Callable[..., Any]) -> None:

@@ -13,9 +13,9 @@ from agentbatch.tasks.agents.project import (
     Given,
     Project,
     project_of,
-    told,
     unchanged,
 )
+from agentbatch.tasks.agents.project_words import told
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
@@ -168,5 +168,7 @@ def test_files_that_a_task_names_are_shown_to_a_small_model(text: str, given: li
         given
     )
     if given == ["shop/text.py"]:
-        assert "def plural(): ...\n# ***" in told(prompts, found, rules=False, weak_model=True)
+        assert "FILE: shop/text.py\n```python\ndef plural(): ...\n# ***\n```" in told(
+            prompts, found, rules=False, weak_model=True
+        )
     assert "def plural" not in told(prompts, found, rules=True, weak_model=False)

@@ -85,6 +85,9 @@ async def test_what_git_ignores_and_worktreeinclude_names(tmp_path: Path, places
     assert found.paths == ("build/keep/z", "lib/y.local", "x.local")
     (told,) = found.notices
     assert told.startswith(".worktreeinclude: env files stay hidden")
+    _, named = await bring(places, repository, tmp_path / "work2", [".env"])
+    assert ".env" in named.paths
+    assert named.notices == (), "the task names it"
     assert (place.root / "lib/y.local").read_text() == "x\n"
     assert not (place.root / ".env").exists()
     assert state(repository) == before

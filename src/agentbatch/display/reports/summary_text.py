@@ -103,6 +103,7 @@ def _headline(summary: Summary, width: int) -> list[str]:
 
 
 def _token_table(state: RunState, width: int, *, judged: bool) -> list[str]:
+    judged = judged or total_usage(state.bills, "evaluator").calls > 0  # in an earlier session
     roles: tuple[Role, ...] = ("coder", "evaluator") if judged else ("coder",)
     if not has_roles(state.bills):
         roles = ()

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from posixpath import dirname, join, normpath
 from typing import NamedTuple
 
-from agentbatch.tasks.agents.messages import fence
 from agentbatch.tasks.agents.named_files import named_paths
-from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.shorten import shares, shortened
 from agentbatch.text import clip, list_names
 from agentbatch.workspace.files.env_files import is_env_file
@@ -123,18 +121,6 @@ def fitting(files: Sequence[Given], most: int) -> list[Given]:
     """In so many characters together: small files whole, of large ones the beginning and the end."""
     room = shares({one.path: len(one.text) for one in files}, most, {})
     return [one._replace(text=shortened(one.text, room[one.path])) for one in files]
-
-
-def told(prompts: Prompts, project: Project, *, rules: bool, weak_model: bool) -> str:
-    """What stands behind a coder's prompt; empty: nothing. `rules`: also AGENTS.md, which it does not read itself."""
-    files = project.files if rules else project.context
-    named = project.named if weak_model else ()
-    if not files and not named:
-        return ""
-    shown = fitting(files, MAX_SHORT if weak_model else MAX_TEXT)
-    first = shown.pop(0) if rules and project.rules else None
-    nonce = fence(*(one.text for one in (*files, *named)))
-    return prompts.render("project.md", nonce=nonce, rules=first, files=shown, named=named)
 
 
 def _text(path: str, before: Snapshot) -> str | None:

@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
@@ -74,8 +74,8 @@ def bring_included(
     prefix = "" if inside == "." else f"{inside}/"
     top = isolated.source.parents[prefix.count("/") - 1] if prefix else isolated.source
     meant = meant_by(isolated.source, include)
-    ruled = _ruled(git, top, worktree, isolated.folder / "include-rules")
     wanted = [f"{prefix}{path}" for path in meant.paths]
+    ruled = _ruled(git, top, worktree, isolated.folder / "include-rules", wanted)
     wanted += [path for path in ruled.paths if path not in wanted]
     whole = hashlib.sha256()
     brought, notices = [], [*meant.notices, *ruled.notices]
@@ -129,8 +129,9 @@ def _is_there(path: Path) -> bool:
     return os.path.lexists(path) and not path.is_dir()
 
 
-def _ruled(git: Git, top: Path, worktree: Worktree, place: Path) -> Found:
-    """What `.worktreeinclude` means of what git ignores. `place`: for a file of ours."""
+def _ruled(git: Git, top: Path, worktree: Worktree, place: Path, named: Collection[str]) -> Found:
+    """What `.worktreeinclude` means of what git ignores. `place`: for a file of ours; `named`: what the task names
+    itself."""
     rules = git.ask(
         "cat-file", "blob", f"{worktree.base}:{RULES}", cwd=worktree.top, pinned=worktree.pinned()
     )
@@ -145,7 +146,7 @@ def _ruled(git: Git, top: Path, worktree: Worktree, place: Path) -> Found:
     finally:
         place.unlink()
     paths = [path for path in meant if path in ignored and _may_be_meant(path)]
-    hidden = [path for path in paths if is_env_file(path.rpartition("/")[2])]
+    hidden = [path for path in paths if is_env_file(path.rpartition("/")[2]) and path not in named]
     _check_number(len(paths))
     told = f"{RULES}: env files stay hidden, unless a task's include names them: {list_names(hidden, MAX_NAMED, 80)}."
     return Found(tuple(path for path in paths if path not in hidden), (told,) if hidden else ())

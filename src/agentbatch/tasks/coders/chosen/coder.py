@@ -7,7 +7,7 @@ from agentbatch.config import BUILTIN
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import fence
-from agentbatch.tasks.agents.project import told
+from agentbatch.tasks.agents.project_words import told
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.coder import (
     Assignment,

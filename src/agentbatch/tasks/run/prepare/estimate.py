@@ -9,7 +9,8 @@ from agentbatch.config import BUILTIN
 from agentbatch.model.tokens import estimate, estimate_messages
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.agents.definition import EvaluatorDefinition
-from agentbatch.tasks.agents.project import Project, told
+from agentbatch.tasks.agents.project import Project
+from agentbatch.tasks.agents.project_words import told
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_models import SMALL_WINDOW
 from agentbatch.tasks.coders.coder import PromptStyle
