@@ -28,7 +28,8 @@ COMMAND = "git --version && python3 --version && cat sent.txt > came.txt"
 
 ASKS = """
 import os, socket, sys
-with socket.create_connection(("127.0.0.1", int(sys.argv[1].rsplit(":", 1)[1])), 20) as way:
+port = int(sys.argv[1].rsplit(":", 1)[1])
+with socket.create_connection(("127.0.0.1", port), 20) as way:
     way.sendall(os.environ["TRIAL_TOKEN"].encode() + b"\\n")
     print(way.makefile().readline().strip(), flush=True)
 """
