@@ -67,8 +67,12 @@ HANGS = [
     ("deep", False, f"{NO_ANSWER} It sent a message that is nested too deeply."),
 ]
 FLOODS = [
-    ("flood", False, f"{NO_ANSWER} It sent more than 32 MB without an answer."),
+    ("flood", False, f"{NO_ANSWER} It sent more than 100,000 messages without an answer."),
+    ("bulk", False, f"{NO_ANSWER} It sent more than 32 MB without an answer."),
     ("large", False, f"{NO_ANSWER} It sent a message of more than 8 MB."),
+]
+NAGS = [
+    ("nag", False, f"{NO_ANSWER} It asked for something more than 1,000 times."),
 ]
 
 
@@ -78,6 +82,7 @@ FLOODS = [
         (FAILS, 60),
         pytest.param(HANGS, 0.2, marks=pytest.mark.slow),
         pytest.param(FLOODS, 60, marks=pytest.mark.slow),
+        pytest.param(NAGS, 60, marks=pytest.mark.slow),
     ],
 )
 async def test_each_call_has_an_answer_and_a_server_that_ended_is_started_again(

@@ -45,6 +45,12 @@ def call(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
                 sys.stdout.write(
                     '{"jsonrpc": "2.0", "method": "notifications/message", "params": {}}\n' * 10_000
                 )
+        case "bulk":
+            while True:
+                sys.stdout.write("x" * 1000 + "\n")
+        case "nag":
+            while True:
+                ask("ping")
         case "large":
             sys.stdout.write("x" * (9 << 20) + "\n")
         case "deep":

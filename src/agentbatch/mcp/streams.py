@@ -25,6 +25,10 @@ MAX_LINE = 8 << 20
 """Bytes of one message."""
 MAX_RECEIVED = 32 << 20
 """Bytes that it may send for one request, with all that it prints besides."""
+MAX_MESSAGES = 100_000
+"""For one request, too: some tell how far they are."""
+MAX_ASKED = 1_000
+"""Of them requests of its own, which are refused."""
 MAX_WEIGHT = 64 << 20
 """Bytes of memory that one message may take once it is read."""
 READ = 256 << 10
@@ -41,7 +45,10 @@ class ProcessStreams:
     def __init__(self, process: Process) -> None:
         self.process = process
         self.problem = ""
-        self._received = 0
+        self._received = self._messages = self._asked = 0
+        """Since the latest request: bytes, messages, requests of its own."""
+        self._open: set[object] = set()
+        """Ids of requests that have no answer yet."""
 
     @asynccontextmanager
     async def open(
@@ -64,7 +71,8 @@ class ProcessStreams:
         try:
             async for sent in outgoing:
                 if isinstance(sent.message, JSONRPCRequest):
-                    self._received = 0
+                    self._received = self._messages = self._asked = 0
+                    self._open.add(sent.message.id)
                 await self._send(sent.message.model_dump(by_alias=True, mode="json", exclude_unset=True))
         except (OSError, ServerProblem):
             to_client.close()
@@ -85,9 +93,16 @@ class ProcessStreams:
         message = _parsed(line)
         if message is None:
             return None  # what programs print beside the protocol
+        request = message.get("id")
         if "method" not in message:
+            if type(request) is not int or request not in self._open:
+                return None
+            self._open.discard(request)
             return _answer(message)
-        if isinstance(request := message.get("id"), str | int):
+        if isinstance(request, str | int):
+            self._asked += 1
+            if self._asked > MAX_ASKED:
+                raise ServerProblem(f"It asked for something more than {MAX_ASKED:,} times.")
             reply = {"result": {}} if message["method"] == "ping" else {"error": NOT_FOUND}
             await self._send({"jsonrpc": "2.0", "id": request, **reply})
         return None
@@ -105,6 +120,9 @@ class ProcessStreams:
         while True:
             place = buffer.find(b"\n", looked)
             if place >= 0:
+                self._messages += 1
+                if self._messages > MAX_MESSAGES:
+                    raise ServerProblem(f"It sent more than {MAX_MESSAGES:,} messages without an answer.")
                 yield bytes(buffer[:place])
                 del buffer[: place + 1]
                 looked = 0
@@ -137,11 +155,8 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return message if isinstance(message, dict) else None
 
 
-def _answer(message: dict[str, Any]) -> JSONRPCResponse | JSONRPCError | None:
-    """None: it answers nothing of ours, whose ids are numbers."""
-    request = message.get("id")
-    if type(request) is not int:
-        return None
+def _answer(message: dict[str, Any]) -> JSONRPCResponse | JSONRPCError:
+    request = message["id"]
     try:
         if message.get("error") is not None:
             return JSONRPCError.model_validate({"jsonrpc": "2.0", "id": request, "error": message["error"]})
