@@ -1,6 +1,7 @@
 """Schemas as every endpoint takes them: a row for each thing that one of them refuses."""
 
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jsonschema
@@ -140,6 +141,58 @@ def test_a_schema_that_means_harm_is_small(given: dict[str, Any]) -> None:
     assert len(json.dumps(found.schema)) <= MAX_SCHEMA
     assert found.schema["type"] == "object"
     jsonschema.Draft202012Validator.check_schema(found.schema)
+
+
+class Looks:
+    """At the entries of what is large."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+
+class Wide(dict[str, Any]):
+    def __init__(self, names: int, looks: Looks) -> None:
+        super().__init__({f"p{n}": {} for n in range(names)})
+        self.looks = looks
+
+    def __iter__(self) -> Iterator[str]:  # what is merged is asked for its keys then
+        return super().__iter__()
+
+    def keys(self) -> Any:
+        self.looks.seen += len(self)
+        return super().keys()
+
+
+class Long(list[Any]):
+    def __init__(self, entries: int, looks: Looks) -> None:
+        super().__init__(["x"] * entries)
+        self.looks = looks
+
+    def __iter__(self) -> Iterator[Any]:
+        self.looks.seen += len(self)
+        return super().__iter__()
+
+
+MANY = 20_000
+REFERENCE = {"$ref": "#/$defs/a"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda looks: {"allOf": [REFERENCE] * 100, "$defs": {"a": {"properties": Wide(MANY, looks)}}},
+        lambda looks: {
+            "properties": {f"a{n}": REFERENCE for n in range(60)},
+            "$defs": {"a": {"enum": Long(MANY, looks)}},
+        },
+    ],
+)
+def test_what_is_large_and_named_everywhere_is_not_looked_at_each_time(
+    given: Callable[[Looks], dict[str, Any]],
+) -> None:
+    looks = Looks()
+    assert len(json.dumps(clean(given(looks)).schema)) <= MAX_SCHEMA
+    assert looks.seen <= 4 * 15 * MANY
 
 
 def test_what_is_lost_is_told() -> None:

@@ -122,6 +122,15 @@ async def test_a_server_that_cannot_be_started_is_told_of_or_ends_the_task(tmp_p
             await servers.learn()
 
 
+async def test_a_list_without_an_end_is_not_held(tmp_path: Path) -> None:
+    told: list[str] = []
+    page = json.dumps([tool("endless", description="x" * 100_000)])
+    server = McpServer(command=(sys.executable, "-I", "-S", str(FAKE), page))
+    async with task_servers(tmp_path, told, fake=server) as servers:
+        assert await servers.learn() == ()
+    assert told[0].startswith("The MCP server fake cannot be used: Its list of tools has more than 2 MB.")
+
+
 @pytest.mark.slow
 async def test_a_call_whose_arguments_are_no_object_reaches_nobody(tmp_path: Path) -> None:
     async with task_servers(tmp_path, [], fake=fake("die")) as servers:

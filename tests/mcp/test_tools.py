@@ -3,7 +3,7 @@
 from typing import Any
 
 from agentbatch.mcp.server import McpServer
-from agentbatch.mcp.tools import MAX_ALL, MAX_TOOLS, offered, within_limits
+from agentbatch.mcp.tools import MAX_ALL, MAX_TOOLS, offered, within_limits, without_keys
 from agentbatch.redaction import Redactor
 
 SERVER = McpServer(command=("x",))
@@ -54,6 +54,28 @@ def test_arguments_get_the_servers_names_back_and_keys_go() -> None:
     shown = found.redacted(Redactor(["sk-mcp-0123456789abcdef"]))
     assert shown.own_arguments({"x__": 1, "y": 2}) == {"x[]": 1, "y": 2}
     assert shown.parameters["properties"]["x__"]["description"] == "like [redacted]"
+
+
+def test_a_tool_whose_names_hold_a_key_is_left_out() -> None:
+    key = "skmcp0123456789abcdef"
+    listing = [
+        tool(f"get_{key}"),
+        tool("a", inputSchema={"properties": {key: {}}}),
+        tool("b", inputSchema={"properties": {f"[{key}]": {}}}),
+        tool("c", description=key, inputSchema={"properties": {"x": {key: key, "description": key}}}),
+    ]
+    found = without_keys(offered("s", SERVER, listing), Redactor([key]))
+    assert [one.name for one in found.tools] == ["c"]
+    assert found.notes == ("3 tools of the MCP server s left out: a name in it holds a key.",)
+    assert key not in repr(found)
+
+
+def test_names_are_bounded_and_what_no_model_gets_is_not_looked_at() -> None:
+    long: dict[str, Any] = {"properties": {"x" * 300: {}, "y": {}}}
+    found = offered("s", SERVER, [tool("a" * 300), *(tool(f"t{n:03}", inputSchema=long) for n in range(200))])
+    assert [one.name for one in found.tools[:2]] == ["t000", "t001"]
+    assert [list(one.parameters["properties"]) for one in found.tools[99:101]] == [["y"], []]
+    assert found.cleaned["mcp__s__t100"] == ("not looked at: there are too many tools",)
 
 
 def test_only_the_server_can_say_that_a_tool_changes_nothing() -> None:

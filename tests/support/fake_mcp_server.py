@@ -94,7 +94,8 @@ for line in sys.stdin:
                 }
             }
         case "tools/list":
-            reply = {"result": {"tools": TOOLS}}
+            more = {"nextCursor": "more"} if any(one["name"] == "endless" for one in TOOLS) else {}
+            reply = {"result": {"tools": TOOLS, **more}}
         case "tools/call":
             reply = call(asked["params"]["name"], asked["params"]["arguments"])
         case _:

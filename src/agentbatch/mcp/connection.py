@@ -5,6 +5,7 @@ of CPU, the package: that is for tasks that have a server.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -31,6 +32,8 @@ START = 60.0
 """Seconds for its start, until it has answered what it is and what tools it has."""
 MAX_PAGES = 50
 """Of a list of tools."""
+MAX_LISTING = 2 << 20
+"""Characters of such a list, as JSON: ordinary ones have some 10,000."""
 SAID = 500
 """Characters of a server's own words in a sentence."""
 
@@ -80,11 +83,16 @@ class Connection:
         """As it lists them. Raises ServerProblem, ServerRefusal."""
         found: list[Any] = []
         cursor: str | None = None
+        room = MAX_LISTING
         for _ in range(MAX_PAGES):
             page = ListToolsRequest(params=PaginatedRequestParams(cursor=cursor) if cursor else None)
             answer = await self._within(START, partial(self._ask, page))
-            found += answer.get("tools") or []
+            listed = answer.get("tools") or []
             cursor = answer.get("nextCursor")
+            room -= _length(listed) + len(cursor or "")
+            if room < 0:
+                raise ServerProblem(f"Its list of tools has more than {MAX_LISTING >> 20} MB.")
+            found += listed
             if not cursor:
                 return found
         return found
@@ -142,6 +150,13 @@ class Connection:
             raise ServerProblem("It answered with what is no answer in its protocol.") from None
         except (OSError, RuntimeError, ValueError) as error:
             raise self._known(error) from None
+
+
+def _length(listed: list[Any]) -> int:
+    try:
+        return len(json.dumps(listed, ensure_ascii=False))
+    except RecursionError:
+        raise ServerProblem("Its list of tools is nested too deeply.") from None
 
 
 def _first(error: BaseException) -> BaseException:

@@ -30,6 +30,8 @@ MAX_DEPTH = 6
 """Objects and arrays in each other; what lies deeper is an object of whatever it is."""
 MAX_ARGUMENTS = 60
 """Of one object."""
+MAX_NAME = 256
+"""Characters of the server's own name of an argument, which is stored."""
 MAX_ENUM = 100
 MAX_TEXT = 300
 """Characters of a description of an argument, and of each text in an enum."""
@@ -37,6 +39,8 @@ MAX_SCHEMA = 8_000
 """Characters of the whole."""
 MAX_VISITS = 2_000
 """Parts of a schema that are looked at: a few definitions that name each other stand for millions."""
+AT_ONCE = 100
+"""Names and entries that are looked at as one part more: one definition may have 100,000, and be named everywhere."""
 
 CUT = "cut, since it was too large"
 
@@ -73,7 +77,7 @@ class Cleaned:
     """What of it was lost, for a person."""
 
 
-_EMPTY: Schema = {"type": "object", "properties": {}, "required": []}
+EMPTY: Schema = {"type": "object", "properties": {}, "required": []}
 _ATTEMPTS = ((MAX_DEPTH, True), (MAX_DEPTH, False), (2, False), (1, False))
 """How deep it may be, and whether with descriptions of its arguments: until it is small enough."""
 
@@ -89,7 +93,7 @@ def clean(schema: object) -> Cleaned:
         if len(json.dumps(found, ensure_ascii=False)) <= MAX_SCHEMA:
             cut = () if attempt == _ATTEMPTS[0] else (CUT,)
             return Cleaned(found, cleaner.renamed, tuple(dict.fromkeys((*cleaner.notes, *cut))))
-    return Cleaned(_EMPTY, notes=(CUT,))
+    return Cleaned(EMPTY, notes=(CUT,))
 
 
 class _Cleaner:
@@ -101,6 +105,7 @@ class _Cleaner:
         self.renamed: dict[str, str] = {}
         self.notes: list[str] = []
         self._visits = 0
+        self._written: dict[int, str] = {}
 
     def note(self, text: str) -> None:
         self.notes.append(text)
@@ -129,14 +134,13 @@ class _Cleaner:
 
     def _clean(self, given: object, depth: int, above: tuple[str, ...]) -> Schema:
         """One schema. `above`: the references that it stands in."""
-        self._visits += 1
         schema, above = self._resolved(given, above)
-        if depth <= 0 or self._visits > MAX_VISITS:
+        if depth <= 0 or not self._looked_at(schema):
             self.note("cut where it was deep")
             return (
                 {"type": _kind(schema)}
                 if _kind(schema) in ("string", "integer", "number", "boolean")
-                else _EMPTY
+                else EMPTY
             )
         for keyword in schema.keys() - _KEPT - _SILENT - {"oneOf", "allOf", "$ref", "nullable"}:
             self.note(f"`{clip(str(keyword), 40)}` left out")
@@ -145,7 +149,7 @@ class _Cleaner:
             found: Schema = {"anyOf": [self._clean(one, depth - 1, above) for one in choices[:MAX_ENUM]]}
         else:
             found = self._plain({**schema, **(choices[0] if choices else {})}, depth, above)
-        if self.texts and (text := _told(schema)):
+        if self.texts and (text := self._told(schema)):
             found["description"] = text
         return found
 
@@ -166,9 +170,10 @@ class _Cleaner:
 
     def _arguments(self, schema: Schema, depth: int, above: tuple[str, ...]) -> Schema:
         given = schema.get("properties")
-        properties = (
-            {name: part for name, part in given.items() if is_text(name)} if isinstance(given, dict) else {}
-        )
+        listed = given if isinstance(given, dict) else {}
+        properties = {name: part for name, part in listed.items() if is_text(name) and len(name) <= MAX_NAME}
+        if len(properties) < len(listed):
+            self.note(f"arguments whose names are no text, or have more than {MAX_NAME} characters, left out")
         if len(properties) > MAX_ARGUMENTS:
             self.note(f"the first {MAX_ARGUMENTS} of {len(properties):,} arguments kept")
         required = schema.get("required")
@@ -198,10 +203,9 @@ class _Cleaner:
 
     def _resolved(self, given: object, above: tuple[str, ...]) -> tuple[Schema, tuple[str, ...]]:
         """Without a reference at its top, and with the parts of `allOf` as one."""
-        self._visits += 1
-        if self._visits > MAX_VISITS:
-            return {}, above
         schema = given if isinstance(given, dict) else {}
+        if not self._looked_at(schema):
+            return {}, above
         while isinstance(reference := schema.get("$ref"), str):
             rest = {key: part for key, part in schema.items() if key != "$ref"}
             target = self._target(reference)
@@ -214,13 +218,48 @@ class _Cleaner:
                 kind = _kind(target or {})
                 return {"type": kind if kind != "array" else "object", **rest}, above
             schema, above = {**target, **rest}, (*above, reference)
+            if not self._looked_at(schema):
+                return {}, above
         parts = schema.get("allOf")
         if isinstance(parts, list) and parts:
             whole = {key: part for key, part in schema.items() if key != "allOf"}
             for part in parts[:MAX_ENUM]:
                 whole = _joined(whole, self._resolved(part, above)[0])
+                if not self._looked_at(whole):
+                    return {}, above
             return whole, above
         return schema, above
+
+    def _looked_at(self, schema: Schema) -> bool:
+        """False: enough was looked at."""
+        if self._visits <= MAX_VISITS:
+            inner = (len(part) for part in schema.values() if isinstance(part, list | dict))
+            self._visits += 1 + (len(schema) + sum(inner)) // AT_ONCE
+        return self._visits <= MAX_VISITS
+
+    def _told(self, schema: Schema) -> str:
+        """The description, with the limits that cannot be kept."""
+        given = schema.get("description")
+        text = harmless(given[:10_000]) if isinstance(given, str) else ""
+        limits = [
+            f"{name}: {self._value(schema[name])}"
+            for name in _LIMITS
+            if name in schema and schema[name] is not None
+        ]
+        enum = schema.get("enum")
+        if isinstance(enum, list) and not all(isinstance(one, str) for one in enum):
+            limits.append(f"one of {self._value(enum)}")
+        told = f"({', '.join(limits)})" if limits else ""
+        return f"{clip(text, MAX_TEXT)} {clip(told, MAX_TEXT)}".strip()
+
+    def _value(self, value: object) -> str:
+        """Each is written once, wherever it is named: it may be large."""
+        if id(value) not in self._written:
+            try:
+                self._written[id(value)] = json.dumps(value, ensure_ascii=False)[:100]
+            except (ValueError, RecursionError):
+                self._written[id(value)] = "?"
+        return self._written[id(value)]
 
     def _target(self, reference: str) -> Schema | None:
         if reference == "#":
@@ -265,27 +304,6 @@ def _joined(one: Schema, other: Schema) -> Schema:
     if required:
         both["required"] = [name for part in required for name in part]
     return both
-
-
-def _told(schema: Schema) -> str:
-    """The description, with the limits that cannot be kept."""
-    given = schema.get("description")
-    text = harmless(given[:10_000]) if isinstance(given, str) else ""
-    limits = [
-        f"{name}: {_value(schema[name])}" for name in _LIMITS if name in schema and schema[name] is not None
-    ]
-    enum = schema.get("enum")
-    if isinstance(enum, list) and not all(isinstance(one, str) for one in enum):
-        limits.append(f"one of {_value(enum)}")
-    told = f"({', '.join(limits)})" if limits else ""
-    return f"{clip(text, MAX_TEXT)} {clip(told, MAX_TEXT)}".strip()
-
-
-def _value(value: object) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False)[:100]
-    except (ValueError, RecursionError):
-        return "?"
 
 
 def _usable_names(names: Sequence[str] | Mapping[str, Any]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from agentbatch.files import json_object
 from agentbatch.mcp.problems import ServerProblem, ServerRefusal
 from agentbatch.mcp.results import failed, tool_result
 from agentbatch.mcp.server import McpServer
-from agentbatch.mcp.tools import MAX_ALL, ServerTool, offered, within_limits
+from agentbatch.mcp.tools import MAX_ALL, ServerTool, offered, within_limits, without_keys
 from agentbatch.text import clip
 from agentbatch.workspace.workspace import Process, Program, ToolResult, Workspace
 
@@ -152,10 +152,10 @@ class TaskServers:
             if isinstance(listing, BaseException):
                 raise listing
             if listing is not None:
-                of_one = offered(one.name, one.server, listing)
+                of_one = without_keys(offered(one.name, one.server, listing), self._redact)
                 self._tell_all(of_one.notes)
                 found += of_one.tools
-        kept = within_limits((tool.redacted(self._redact) for tool in found), window)
+        kept = within_limits(found, window)
         self._tell_all(kept.notes)
         self.know(kept.tools)
         return kept.tools

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from agentbatch.mcp.names import called
-from agentbatch.mcp.schemas import clean, is_text
+from agentbatch.mcp.schemas import EMPTY, Cleaned, clean, is_text
 from agentbatch.mcp.server import McpServer
 from agentbatch.model.reply import ToolSpec
 from agentbatch.redaction import redact_strings
@@ -20,8 +20,11 @@ MAX_TOOLS = 100
 """Of all servers of a task: OpenAI takes 128 (anomalyco/opencode #4909), and some are ours."""
 MAX_ALL = 60_000
 """Characters of all of them together, about 15,000 tokens of every call."""
+BEYOND = Cleaned(EMPTY, notes=("not looked at: there are too many tools",))
 MAX_LISTED = 2_000
 """Tools of one server that are looked at."""
+MAX_NAME = 256
+"""Characters of a server's own name of a tool: the protocol has 128."""
 
 
 class ServerTool(BaseModel):
@@ -53,6 +56,11 @@ class ServerTool(BaseModel):
         parameters: dict[str, Any] = redact_strings(self.parameters, redact)
         return self.model_copy(update={"description": redact(self.description), "parameters": parameters})
 
+    def names_key(self, redact: Callable[[str], str]) -> bool:
+        """What it is called, or an argument of it, holds a key, which can be masked in no name that is to be called."""
+        names = (self.name, self.called, *self.parameters["properties"], *self.renamed.values())
+        return any(redact(name) != name for name in names)
+
     def own_arguments(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """As the server names them."""
         return {self.renamed.get(name, name): value for name, value in arguments.items()}
@@ -75,7 +83,10 @@ def offered(
     wanted = server.tools if only is None else only
     found: dict[str, Mapping[str, Any]] = {}
     for one in listing[:MAX_LISTED]:
-        if isinstance(one, Mapping) and is_text(own := one.get("name")) and own:
+        if not isinstance(one, Mapping):
+            continue
+        own = one.get("name")
+        if isinstance(own, str) and 0 < len(own) <= MAX_NAME and is_text(own):
             found.setdefault(own, one)
     notes = []
     if wanted is not None:
@@ -85,8 +96,9 @@ def offered(
         found = {own: one for own, one in found.items() if own in wanted}
     names = called(name, found)
     tools, cleaned = [], {}
-    for own in sorted(found):
-        schema = clean(found[own].get("inputSchema"))
+    for number, own in enumerate(sorted(found)):
+        # A model gets no more of them, and each takes its time.
+        schema = clean(found[own].get("inputSchema")) if number < MAX_TOOLS else BEYOND
         if schema.notes:
             cleaned[names[own]] = schema.notes
         tools.append(
@@ -101,6 +113,22 @@ def offered(
             )
         )
     return Offered(tuple(tools), tuple(notes), cleaned)
+
+
+def without_keys(given: Offered, redact: Callable[[str], str]) -> Offered:
+    """A server has been sent a key, and may say it again wherever it says something."""
+    kept = [tool for tool in given.tools if not tool.names_key(redact)]
+    notes = list(given.notes)
+    if left_out := len(given.tools) - len(kept):
+        notes.append(
+            f"{counted(left_out, 'tool')} of the MCP server {given.tools[0].server} left out: a name in it holds a key."
+        )
+    cleaned = {
+        tool.called: tuple(map(redact, given.cleaned[tool.called]))
+        for tool in kept
+        if tool.called in given.cleaned
+    }
+    return Offered(tuple(tool.redacted(redact) for tool in kept), tuple(map(redact, notes)), cleaned)
 
 
 def within_limits(tools: Iterable[ServerTool], window: int = MAX_ALL) -> Offered:

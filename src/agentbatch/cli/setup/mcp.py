@@ -18,7 +18,7 @@ from agentbatch.errors import UserError
 from agentbatch.mcp.problems import ServerProblem
 from agentbatch.mcp.server import McpServer
 from agentbatch.mcp.task_servers import RunningServer
-from agentbatch.mcp.tools import Offered, offered
+from agentbatch.mcp.tools import Offered, offered, without_keys
 from agentbatch.redaction import Redactor, shown_url
 from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.run.assemble import throwaway_workspace
@@ -140,7 +140,8 @@ async def look(
             for one in ready:
                 running = RunningServer(one.name, one.server, workspace)
                 try:
-                    yield one._replace(tools=offered(one.name, one.server, await running.list()))
+                    tools = offered(one.name, one.server, await running.list())
+                    yield one._replace(tools=without_keys(tools, redact))
                 except ServerProblem as problem:
                     yield one._replace(problem=redact(str(problem)))
                 finally:
