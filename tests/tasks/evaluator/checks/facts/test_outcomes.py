@@ -134,3 +134,33 @@ def test_a_command(lines: tuple[str, ...], result: CommandResult, words: str | N
 def test_an_exit_code_that_is_stated(stated: int, came: int, words: str) -> None:
     found = of_command(StatedCommand("./p", ("8",), stated), done("8\n", came))
     assert found == Outcome(stated == came, words)
+
+
+LISTED = StatedCommand("./p", ("a 2", "b 1"), listed=True)
+
+
+@pytest.mark.parametrize(
+    ("stated", "output", "code", "words"),
+    [
+        (LISTED, "a 2\nb 1\n", 0, "`./p` prints a 2 / b 1"),
+        (LISTED, "a 2, b 1\n", 0, "`./p` prints a 2 / b 1"),
+        (LISTED, "", 0, "`./p` should print a 2 / b 1; it printed nothing"),
+        (LISTED, "b 1\na 2\n", 0, "`./p` should print a 2 / b 1; it printed b 1 / a 2"),
+        (LISTED, "a 20, b 1\n", 0, "`./p` should print a 2 / b 1; it printed a 20, b 1"),
+        (StatedCommand("./p", ("a", "b"), ordered=False), "b\na\n", 0, "`./p` prints a / b"),
+        (StatedCommand("./p", (), 2), "usage\n", 2, "`./p` exits with 2"),
+        (StatedCommand("./p", (), 2), "usage\n", 0, "`./p` should exit with 2; it ended with exit code 0"),
+        (StatedCommand("./p", (), 1), "Traceback (most recent call last):\nKeyError: 1\n", 1, None),
+        (StatedCommand("./p", (), 0), "", None, None),
+        (StatedCommand("./p", ()), "1\nfizz\n", 0, "`./p` prints something: fizz"),
+        (StatedCommand("./p", ()), " \n", 0, "`./p` should print what the task says; it printed nothing"),
+        (StatedCommand("./p", ()), "", 1, None),
+        (StatedCommand("./p", ()), "", None, None),
+    ],
+)
+def test_what_a_command_should_come_to(
+    stated: StatedCommand, output: str, code: int | None, words: str | None
+) -> None:
+    found = of_command(stated, done(output, code))
+    assert (found.words if found else None) == words
+    assert found is None or found.passed == ("should" not in found.words)

@@ -53,7 +53,7 @@ class StatedExamples:
 
     @property
     def runs_work(self) -> bool:
-        return bool(self._examples) and self._copied
+        return self._copied and any(one.tells for one in self._examples)
 
     async def run(self, work: Work) -> Sequence[CheckResult]:
         can_run = tied(self._examples, self._task, work.before, work.after)
@@ -99,7 +99,8 @@ def told(found: Sequence[Outcome], seconds: float, runner: CheckRunner) -> Check
         return CheckResult(NAME, 0, "Nothing can be told of them here.", seconds, "example", binding=False)
     if not failed:
         text = runner.redact("\n".join(outcome.words for outcome in found))
-        return CheckResult(NAME, 0, text, seconds, "example")
+        strong = not all(outcome.weak for outcome in found)
+        return CheckResult(NAME, 0, text, seconds, "example", binding=strong)
     more = [f"and {len(failed) - MAX_TOLD} more"] if len(failed) > MAX_TOLD else []
     text = runner.redact("\n".join([*failed[:MAX_TOLD], *more]))
     what = "An example of the task does" if len(failed) == 1 else "Examples of the task do"

@@ -2,6 +2,7 @@
 said is text, compared here where it is a literal."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ class Outcome:
     passed: bool
     words: str
     """A sentence, what was stated and what came instead; of one that passed, what it is."""
+    weak: bool = False
+    """That it passed says little: something was printed, whatever it was."""
 
 
 def answers(output: str, nonce: str) -> list[Mapping[str, Any]]:
@@ -113,30 +116,50 @@ def of_command(command: StatedCommand, done: CommandResult) -> Outcome | None:
     where no exit code is stated, nothing can be told."""
     if done.exit_code in NOT_STARTED or any(words in done.output for words in _NO_FAULT_SAID):
         return None
-    name = f"`{command.command}`"
-    expected = " / ".join(command.lines)
     printed = [line.strip() for line in done.output.split("\n")]
     last = next((line for line in reversed(printed) if line), "")
     if last.startswith("EOFError"):
         return None  # It waits for what somebody types.
-    lines = iter(printed)
-    if all(any(_is_line(line.strip(), came) for came in lines) for line in command.lines):
-        return _after_printing(command, done, f"{name} prints {expected}", _TRACEBACK in printed)
+    if not command.lines and command.exit_code is None:
+        return _of_described(command, done, last, _TRACEBACK in printed)
+    if _all_printed(command, printed):
+        return _after_printing(command, done, _TRACEBACK in printed)
     if done.exit_code is None:
         return None  # It may wait for somebody, and what it has printed may not be written out.
     said = _cut(" / ".join(line for line in printed if line)) or "nothing"
-    return Outcome(False, f"{name} should print {expected}; it printed {said}")
+    return Outcome(False, f"`{command.command}` should {command.outcome}; it printed {said}")
 
 
-def _after_printing(command: StatedCommand, done: CommandResult, words: str, crashed: bool) -> Outcome | None:
+def _of_described(command: StatedCommand, done: CommandResult, last: str, crashed: bool) -> Outcome | None:
+    """Of a command that prints something: silence is wrong where it ended in order."""
+    if done.exit_code != 0 or crashed:
+        return None
+    if last:
+        return Outcome(True, f"`{command.command}` prints something: {_cut(last)}", weak=True)
+    return Outcome(False, f"`{command.command}` should print what the task says; it printed nothing")
+
+
+def _all_printed(command: StatedCommand, printed: Sequence[str]) -> bool:
+    """`printed`: the lines of its output."""
+    if not command.ordered:
+        return all(any(_is_line(line.strip(), came) for came in printed) for line in command.lines)
+    lines = iter(printed)
+    if all(any(_is_line(line.strip(), came) for came in lines) for line in command.lines):
+        return True
+    words = r"(?!\w).*?(?<!\w)".join(re.escape(line.strip()) for line in command.lines)
+    return command.listed and re.search(rf"(?<!\w){words}(?!\w)", "\n".join(printed), re.DOTALL) is not None
+
+
+def _after_printing(command: StatedCommand, done: CommandResult, crashed: bool) -> Outcome | None:
     """Of a command that has printed what it should."""
     stated, code = command.exit_code, done.exit_code
     if stated is not None and code is not None and code != stated:
-        name, expected = f"`{command.command}`", " / ".join(command.lines)
-        should = f"{name} should print {expected} and exit with {stated}"
-        return Outcome(False, f"{should}; it printed that, and then ended with exit code {code}")
-    failed = crashed or (code is not None and code != (stated or 0))
-    return None if failed else Outcome(True, words)
+        came = f"it {'printed that, and then ' if command.lines else ''}ended with exit code {code}"
+        also = f" and exit with {stated}" if command.lines else ""
+        return Outcome(False, f"`{command.command}` should {command.outcome}{also}; {came}")
+    failed = crashed or (code is not None and code != (stated or 0)) or (not command.lines and code is None)
+    verb, _, rest = command.outcome.partition(" ")
+    return None if failed else Outcome(True, f"`{command.command}` {verb}s {rest}")
 
 
 def _is_line(stated: str, came: str) -> bool:

@@ -130,12 +130,17 @@ class Evidence:
 
     def shown_by_run(self) -> Piece | None:
         """The check that shows best that the work does what it should: `verify`, an example of the task, or values on
-        which a small evaluator's askings agree. None: none has run and passed, or another one has failed."""
+        which a small evaluator's askings agree. None: none has run and passed, or another one has failed. That a
+        command prints something shows too little."""
         counting = [check for check in self.checks if not check.overruled]
         if not all(check.passed for check in counting):
             return None
         pieces = zip(self.checks, self._checks(weak_model=True), strict=True)
-        passed = {check.kind: piece for check, piece in pieces if piece.ran and not check.overruled}
+        passed = {
+            check.kind: piece
+            for check, piece in pieces
+            if piece.ran and not check.overruled and (check.binding or check.kind != "example")
+        }
         return next((passed[kind] for kind in ("verify", "example", "own") if kind in passed), None)
 
     def sections(self, diff_characters: int, *, weak_model: bool = False) -> dict[str, str | Section]:

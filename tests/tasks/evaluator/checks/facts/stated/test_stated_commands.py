@@ -2,14 +2,15 @@
 
 import pytest
 
-from agentbatch.tasks.evaluator.checks.facts.stated.commands import command_line, stated_commands
+from agentbatch.tasks.evaluator.checks.facts.stated.commands import command_line
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
+from agentbatch.tasks.evaluator.checks.facts.stated.printed import stated_commands
 from agentbatch.tasks.evaluator.checks.facts.stated.stated import stated_examples
 
 
 def commands(text: str) -> list[tuple[str, tuple[str, ...]]]:
     found = [example for example in stated_examples(text) if isinstance(example, StatedCommand)]
-    return [(example.command, example.lines) for example in found]
+    return [(example.command, example.lines) for example in found if example.lines]
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,39 @@ def commands(text: str) -> list[tuple[str, tuple[str, ...]]]:
         ("`python3 a.py 3` の出力は `6` です。", "python3 a.py 3", ("6",)),
         ("`python3 -B a.py x` shows `y`", "python3 -B a.py x", ("y",)),
         ("`bash a.sh x` must print `y`; else it is wrong.", "bash a.sh x", ("y",)),
+        ('Running `python3 c.py "a b a"` prints `a 2` and `b 1`.', 'python3 c.py "a b a"', ("a 2", "b 1")),
+        ('`python3 c.py "a b a"` prints `a 2` and then `b 1`', 'python3 c.py "a b a"', ("a 2", "b 1")),
+        (
+            "`python3 c.py 'a b'` prints `a`, `b`, and `c` on separate lines.",
+            "python3 c.py 'a b'",
+            ("a", "b", "c"),
+        ),
+        ("`python3 c.py a` prints one line per word: `a 2` and `b 1`.", "python3 c.py a", ("a 2", "b 1")),
+        ("When run as `python3 c.py a`, it prints `a 1`.", "python3 c.py a", ("a 1",)),
+        ("With `python3 c.py a` the program prints `a 1`.", "python3 c.py a", ("a 1",)),
+        ("The output of `python3 c.py a` should be `a 1`.", "python3 c.py a", ("a 1",)),
+        ("`python3 c.py a` prints to stdout: `a 1`", "python3 c.py a", ("a 1",)),
+        ("- `python3 c.py a` -> `a 1`\n- `python3 c.py` ends.", "python3 c.py a", ("a 1",)),
+        ("`python3 c.py a` prints `8` and `out.txt` is written.", "python3 c.py a", ("8",)),
+        ("`python3 t.py 100` prints `100.0°C`.", "python3 t.py 100", ("100.0°C",)),
+        ("`python3 t.py 100 C` prints `212.0 F`.", "python3 t.py 100 C", ("212.0 F",)),
+        ("`python3 t.py 3` prints `A B C`.", "python3 t.py 3", ("A B C",)),
+        ("`python3 t.py 3` prints `3 °C`.", "python3 t.py 3", ("3 °C",)),
+        ("`python3 t.py 300` prints `300 K`.", "python3 t.py 300", ("300 K",)),
+        ("`python3 t.py 3` prints `plan B`.", "python3 t.py 3", ("plan B",)),
+        ("`python3 t.py ABC 3` prints `DEF`.", "python3 t.py ABC 3", ("DEF",)),
+        ('`python3 t.py a` prints `{"a": 1}`.', "python3 t.py a", ('{"a": 1}',)),
+        ("`python3 t.py a` prints `<b>a</b>`.", "python3 t.py a", ("<b>a</b>",)),
+        ("运行 `python3 c.py a` 会打印 `a 2` 和 `b 1`。", "python3 c.py a", ("a 2", "b 1")),
+        ("执行 `python3 c.py a` 时，程序应输出 `a 2`、`b 1`。", "python3 c.py a", ("a 2", "b 1")),
+        ("`python3 c.py a` 的输出应为 `a 2`。", "python3 c.py a", ("a 2",)),
+        ("运行 `python3 c.py a` 输出每个单词一行：`a 2` 和 `b 1`。", "python3 c.py a", ("a 2", "b 1")),
+        ("`python3 c.py a` 输出：\n```\na 2\nb 1\n```\n", "python3 c.py a", ("a 2", "b 1")),
+        ("`python3 c.py a` を実行すると `a 2` と `b 1` を表示する。", "python3 c.py a", ("a 2", "b 1")),
+        ("`python3 c.py a` を実行すると、「a 2」と出力される。", "python3 c.py a", ("a 2",)),
+        ("`python3 c.py a` で `a 2` が表示されます。", "python3 c.py a", ("a 2",)),
+        ("`python3 c.py a` の実行結果は `a 2` です。", "python3 c.py a", ("a 2",)),
+        ("`python3 c.py a` は次のように表示する：\n```\na 2\n```\n", "python3 c.py a", ("a 2",)),
     ],
 )
 def test_what_is_stated(text: str, command: str, lines: tuple[str, ...]) -> None:
@@ -57,6 +91,28 @@ def test_what_is_stated(text: str, command: str, lines: tuple[str, ...]) -> None
         "`python3 a.py 5` prints `<n> words`.",
         "`python3 a.py 5` prints `N words`.",
         "`python3 a.py 5` prints `1, 2, ...`.",
+        "`python3 a.py 5` prints `X: Y`.",
+        "`python3 a.py 5` prints `{n} words`.",
+        "`python3 a.py 5` prints `COUNT words`.",
+        "`python3 a.py ROWS` prints `ROWS rows`.",
+        "`python3 a.py ROWS` prints `1`. ROWS is a number.",
+        "`python3 a.py X` prints `8`.",
+        "`python3 a.py 5` prints lines in the format: `name count`.",
+        "`python3 a.py 5` prints a message like: `bad`.",
+        "`python3 a.py 5` prints something such as `bad`.",
+        "`python3 a.py 5` prints nothing to `stderr`.",
+        "`python3 a.py 5` prints any of: `a`, `b`.",
+        "The use of `python3 a.py 5` is `rare`.",
+        "`python3 a.py 5` writes `out.txt`.",
+        "If `python3 a.py 5` prints `8`, it is wrong.",
+        "`python3 a.py 5` 输出格式为：`单词 次数`。",
+        "`python3 a.py 5` 生成 `out.txt`。",
+        "`python3 a.py 5` 不输出 `8`。",
+        "`python3 a.py 5` 输出 `8` 或 `9`。",
+        "目前 `python3 a.py 5` 输出 `8`。",
+        "`python3 a.py 5` で `out.txt` を作る。",
+        "`python3 a.py 5` を実行すると `6` と `7` は表示されない。",
+        "現在 `python3 a.py 5` を実行すると `6` と表示する。",
         "`python3 a.py 5` prints one word a line.",
         "`python3 a.py 5` prints 8 lines.",
         "`python3 a.py 5` prints `8` or `9`.",
@@ -100,7 +156,128 @@ def test_how_it_is_run() -> None:
         ("`python3 a.py 5` prints 8 and exits with status 2.", 2),
         ("`python3 a.py 5` prints `8`.", None),
         ("`python3 a.py 5` prints `8` and `4`.", None),
+        ("Running `python3 a.py x` must exit with code 2.", 2),
+        ("`python3 a.py x` exits with 2.", 2),
+        ("`python3 a.py x` should end with exit status `1`.", 1),
+        ("`python3 a.py x` has to return exit code 3", 3),
+        ("`python3 a.py x` 以退出码 2 结束。", 2),
+        ("运行 `python3 a.py x` 的退出码应为 2。", 2),
+        ("`python3 a.py x` は終了コード 2 で終了する。", 2),
+        ("`python3 a.py x` の終了コードは 2 です。", 2),
     ],
 )
 def test_the_exit_code_that_is_stated(text: str, exit_code: int | None) -> None:
     assert [example.exit_code for example in stated_commands(text)] == [exit_code]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`python3 a.py x` exits with 2 if x is bad.",
+        "`python3 a.py FILE` exits with 2.",
+        "`python3 a.py x` must not exit with 2.",
+        "`python3 a.py x` currently exits with 2.",
+        "`python3 a.py x` exits with 1 or 2.",
+        "`python3 a.py x` exits after 2 seconds.",
+        "`python3 a.py x` ends 2 processes.",
+        "`python3 a.py x` exits with 2.5% of the lines.",
+        "`python3 a.py x` returns 2.",
+        "`python3 a.py x` 的退出码不是 2。",
+        "`python3 a.py x` の終了コードは 2 ではない。",
+        "`python3 a.py x` 退出码为 1 或 2。",
+    ],
+)
+def test_no_exit_code_is_stated(text: str) -> None:
+    assert list(stated_commands(text)) == []
+
+
+RUNS = """
+{}
+
+```console
+$ python3 t.py a b   # two words
+a 1
+b 1
+$ python3 t.py x
+x 1
+$ python3 t.py quiet
+$ python3 t.py y
+y 1
+```
+"""
+
+
+@pytest.mark.parametrize("lead", ["For example:", "", "例如：", "実行例："])
+def test_runs_that_are_shown(lead: str) -> None:
+    shown = [("python3 t.py a b", ("a 1", "b 1")), ("python3 t.py x", ("x 1",))]
+    assert commands(RUNS.format(lead)) == shown, "what comes behind a silent one may depend on it"
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "The output looks something like this:",
+        "Currently it is wrong:",
+        "It fails today:",
+        "输出格式类似：",
+        "形式：",
+    ],
+)
+def test_runs_that_are_no_example(lead: str) -> None:
+    assert commands(RUNS.format(lead)) == []
+
+
+def test_any_order() -> None:
+    (found,) = stated_examples("`python3 c.py a` prints `a 2` and `b 1`. Words come in any order.")
+    assert isinstance(found, StatedCommand)
+    assert (found.lines, found.ordered, found.listed) == (("a 2", "b 1"), False, True)
+
+
+def test_what_one_command_is_said_to_do() -> None:
+    text = "`python3 a.py 5` prints the sum: `8`. `python3 a.py 5` exits with 0. `python3 a.py 5` prints the sum."
+    assert list(stated_examples(text)) == [
+        StatedCommand("python3 a.py 5", ("8",)),
+        StatedCommand("python3 a.py 5", (), 0),
+    ]
+    assert commands("`python3 a.py 5` prints `8`. `python3 a.py 5` prints `9`.") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Running `python3 fizz.py 15` prints one word a line.",
+        "`python3 c.py 'a b'` prints the words with their counts.",
+        "`python3 c.py 'a b'` must print how often it was said",
+        "When run as `python3 c.py 'a b'`, it prints its two words.",
+        "运行 `python3 c.py 'a b'` 打印单词及其次数。",
+        "`python3 c.py 'a b'` を実行すると単語の数を表示する。",
+    ],
+)
+def test_what_prints_something(text: str) -> None:
+    assert [(one.outcome, one.tells) for one in stated_examples(text)] == [("print something", False)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`python3 c.py FILE` prints the words.",
+        "`python3 c.py 'a b'` prints the words that are doubled.",
+        "`python3 c.py 'a b'` prints the lines in the file.",
+        "`python3 c.py a.txt` prints the duplicates.",
+        "`python3 c.py a` prints a warning.",
+        "`python3 c.py a` prints nothing.",
+        "`python3 c.py a` prints the result to out.txt",
+        "`python3 c.py a` prints the result into the log",
+        "`python3 c.py a` prints matches.",
+        "`python3 c.py a` prints each word.",
+        "`python3 c.py a` prints the words if there are some.",
+        "`python3 c.py a` writes the words.",
+        "Stop: `python3 c.py a` no longer prints the words.",
+        "`python3 c.py a` 打印所有匹配的行。",
+        "`python3 c.py a` 没有输出。",
+        "`python3 c.py a` を実行するとファイルに結果を出力する。",
+        "`python3 c.py a` を実行しても何も表示しない。",
+    ],
+)
+def test_what_may_print_nothing(text: str) -> None:
+    assert list(stated_examples(text)) == []

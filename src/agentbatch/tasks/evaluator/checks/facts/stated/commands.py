@@ -1,34 +1,27 @@
-"""Commands whose output a task's text states: "`python3 prog.py 5` prints `8`". Pure."""
+"""Command lines that a task's text names, as plain runs of a program of the work. Pure."""
 
 import re
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agentbatch.tasks.evaluator.checks.facts.stated.context import context
-from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
-
-MAX_LINES = 20
-
-_PRINTS = re.compile(
-    r"`(?P<command>[^`\n]{3,300})`\s*(?P<should>(?:should|must|shall|has to)\s+|应该?|必须)?(?:will\s+|then\s+)?"
-    r"(?:prints?|outputs?|displays?|shows?|[会将會將]?(?:输出|打印|显示|輸出|列印|印出|顯示)|の出力は|(?P<run>を実行すると|は))"
-    r"(?:\s+(?:exactly|just|the (?:line|text|number|word|result|string)))?(?:[ \t]*[:：])?(?:\s*(?:"
-    r"`(?P<code>[^`\n]{1,300})`|\"(?P<quoted>[^\"\n]{1,300})\"|“(?P<curly>[^”\n]{1,300})”|「(?P<kagi>[^」\n]{1,300})」"
-    r"|```\w*\n(?P<block>(?:(?!```)[^\n]{0,300}\n){1,20})\s*```)"
-    r"|[ \t]*(?P<number>-?\d{1,30}(?:\.\d{1,30})?)(?=[.,;)。，；]?(?:\s*$|\s*\n|\s+and\b))"
-    r"|[ \t]*\n(?:[ \t]*\n)?(?P<indented>(?:(?:[ ]{4}|\t)[ \t]*\S[^\n]{0,300}(?:\n|$)){1,20}))"
+_FILLED_IN = (
+    "FILES? FILENAME INFILE OUTFILE INPUT OUTPUT SOURCE SRC DEST TARGET PATH DIR DIRECTORY FOLDER NAME NAMES NUMBER NUM"
+    " COUNT LIMIT TEXT STRING STR WORDS? VALUES? KEY URL DATE SIZE WIDTH HEIGHT START END MIN MAX SEED PORT HOST USER"
+    " ID ARGS? ARGUMENTS? OPTIONS? COMMAND LINES? TITLE PATTERN EXPR EXPRESSION MESSAGE MSG YEAR MONTH DAY AMOUNT"
+).replace(" ", "|")
+_LETTERS = r"[NMKXYZ]\d?"
+"""Alone they stand for something; others (`A`, `B`, `C`, `F`) are data and units."""
+_PLACEHOLDER = re.compile(
+    rf"(?:{_LETTERS}|(?:{_FILLED_IN})[_0-9]*|[A-Z]+_[A-Z_0-9]+)|.*(?:\.\.\.|…|[\[\]<>{{}}*?$`\\;&]).*",
+    re.DOTALL,
 )
-_SHOWN = ("code", "quoted", "curly", "kagi", "block", "number", "indented")
-_AFTER = re.compile(r"\s*(?:or|if|when|unless|for|followed|plus|per|in|somewhere)\b|\s*或")
-_SHOWN_BY_RUN = re.compile(r"\s*[とをが](?:表示|出力|印字)(?!(?:し|され)(?:な|ません|ては))")
-"""What `は` and `を実行すると` are said of may be a file that is made, too."""
-_EXITS = re.compile(
-    r"(?:\s*,)?(?:\s*(?:and|then)){0,2}(?:\s+it)?\s+(?:exits?|ends?)\s+(?:with\s+)?(?:(?:exit\s+)?(?:code|status)\s+)?"
-    r"`?(\d{1,3})\b"
+_LEFT_OUT = re.compile(
+    rf"\.\.\.|…|<[A-Za-z][\w -]*>|\{{[A-Za-z_][\w.]*\}}|(?<![\w°.+-])(?<!\d )(?:{_LETTERS}|{_FILLED_IN})(?![\w°])"
 )
-_LEFT_OUT = re.compile(r"\.\.\.|…|<[A-Za-z]|\{|\b[A-Z]\b")
-_PLACEHOLDER = re.compile(r"[A-Z][A-Z_0-9]*|.*(?:\.\.\.|…|[\[\]<>{}*?$`\\;&]).*", re.DOTALL)
+_CLOSING = re.compile(r"</[a-z]")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
+"""Of marked text, what stands in brackets is an element."""
+_CAPITALS = re.compile(r"[A-Z][A-Z0-9]+")
 _INTERPRETERS = {"python": "python3", "python3": "python3", "node": "node", "bash": "bash", "sh": "sh"}
 _FED = re.compile(r"((?:echo|printf)\s[^|]*)\|(.*)", re.DOTALL)
 
@@ -43,20 +36,6 @@ class Parts:
     program: str
     """The file of the work that it runs."""
     arguments: tuple[str, ...]
-
-
-def stated_commands(text: str) -> Iterator[StatedCommand]:
-    for found in _PRINTS.finditer(text):
-        shown = next(found[name] for name in _SHOWN if found[name])
-        lines = tuple(line.rstrip() for line in shown.rstrip().split("\n"))
-        if found["run"] and not _SHOWN_BY_RUN.match(text, found.end()):
-            continue
-        if _LEFT_OUT.search(shown) or _AFTER.match(text, found.end()) or parts(found["command"]) is None:
-            continue
-        if context(text, found.start(), found.end()).states(demanded=bool(found["should"])):
-            exits = _EXITS.match(text, found.end())
-            code = int(exits[1]) if exits else None
-            yield StatedCommand(found["command"].strip(), lines[:MAX_LINES], code)
 
 
 def parts(command: str) -> Parts | None:
@@ -84,6 +63,17 @@ def parts(command: str) -> Parts | None:
         program,
         arguments,
     )
+
+
+def leaves_out(command: str, shown: str, text: str) -> bool:
+    """Something of what is shown, or of the command, is to be filled in. A word in capitals that the text has elsewhere
+    as well, or that what is shown repeats, stands for something, whatever it is called."""
+    if _LEFT_OUT.search(_TAG.sub(" ", shown) if _CLOSING.search(shown) else shown):
+        return True
+    found = parts(command)
+    words = [word for word in found.arguments if _CAPITALS.fullmatch(word)] if found else []
+    beside = text.replace(command, " ") if words else ""
+    return any(re.search(rf"(?<![\w']){word}(?![\w'])", beside) for word in words)
 
 
 def command_line(command: str) -> str:

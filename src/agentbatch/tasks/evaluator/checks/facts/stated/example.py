@@ -25,6 +25,10 @@ class StatedCall:
     """`expected` is what `print` shows of it."""
 
     @property
+    def tells(self) -> bool:
+        return True
+
+    @property
     def outcome(self) -> str:
         """What should come of it, in words."""
         if self.raises:
@@ -38,9 +42,25 @@ class StatedCommand:
 
     command: str
     lines: tuple[str, ...]
-    """Lines that stand in its output, in this order."""
+    """Lines that stand in its output, in this order; none and no exit code: it prints something."""
     exit_code: int | None = None
     """The exit code that is stated; None: none is."""
+    listed: bool = False
+    """The lines were named one after another: they may stand in one line as well."""
+    ordered: bool = True
+    """The lines come in this order."""
+
+    @property
+    def tells(self) -> bool:
+        """That it comes out as stated tells something of the work."""
+        return bool(self.lines) or self.exit_code is not None
+
+    @property
+    def outcome(self) -> str:
+        """What should come of it, in words."""
+        if self.lines:
+            return f"print {' / '.join(self.lines)}"
+        return "print something" if self.exit_code is None else f"exit with {self.exit_code}"
 
 
 Example = StatedCall | StatedCommand

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agentbatch.tasks.evaluator.checks.facts.stated.calls import stated_calls
-from agentbatch.tasks.evaluator.checks.facts.stated.commands import stated_commands
+from agentbatch.tasks.evaluator.checks.facts.stated.described import described_commands
 from agentbatch.tasks.evaluator.checks.facts.stated.doctests import stated_sessions
 from agentbatch.tasks.evaluator.checks.facts.stated.example import Example, StatedCall, StatedCommand
+from agentbatch.tasks.evaluator.checks.facts.stated.printed import stated_commands
+from agentbatch.tasks.evaluator.checks.facts.stated.shown_runs import shown_runs
 
 MAX_TEXT = 60_000
 MAX_EXAMPLES = 40
@@ -31,7 +33,7 @@ def stated_examples(text: str) -> tuple[Example, ...]:
     text = "\n".join(line.rstrip() for line in text[:MAX_TEXT].replace("\r\n", "\n").split("\n"))
     if _CHANCE.search(text) and not _SEED.search(text):
         return ()
-    commands = [] if _SERVES.search(text) else list(stated_commands(text))
+    commands = [] if _SERVES.search(text) else _commands(text)
     certain: tuple[Example, ...] = (
         *_certain_calls(text),
         *(one for one in commands if commands_agree(one, commands)),
@@ -53,5 +55,20 @@ def _certain_calls(text: str) -> list[StatedCall]:
     return [same[0] for same in by_call.values() if same[0].function not in doubtful]
 
 
+def _commands(text: str) -> list[StatedCommand]:
+    """Where what one prints is shown, that says more than its description."""
+    ordered = not _ANY_ORDER.search(text)
+    shown = [
+        replace(one, ordered=ordered or len(one.lines) < 2)
+        for one in (*stated_commands(text), *shown_runs(text))
+    ]
+    known = {one.command for one in shown if one.lines}
+    return [*shown, *(one for one in described_commands(text) if one.command not in known)]
+
+
 def commands_agree(one: StatedCommand, commands: Sequence[StatedCommand]) -> bool:
-    return all(other.lines == one.lines for other in commands if other.command == one.command)
+    """What its other statements say is not something else."""
+    same = [other for other in commands if other.command == one.command]
+    lines = {other.lines for other in same if other.lines}
+    codes = {other.exit_code for other in same if other.exit_code is not None}
+    return len(lines) <= 1 and len(codes) <= 1
