@@ -188,19 +188,53 @@ def test_what_was_used_longest_ago_and_what_was_half_kept_make_room(
     tmp_path: Path, folder: CacheFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = set_up(tmp_path / "a")
-    for age, name in enumerate(("new", "old", "older")):
+    new, old, older, last = (number * 64 for number in "1234")
+    for age, name in enumerate((new, old, older)):
         folder.keep(name, root, CACHE.paths, STOP)
         os.utime(folder.path / name / "size", (1e9 - age, 1e9 - age))
-    half = folder.path / ".half-1"
+    half = folder.path / f".half-{'1' * 16}"
     half.mkdir()
     os.utime(half, (1e9, 1e9))
-    (folder.path / ".half-2").mkdir()
+    (folder.path / f".half-{'2' * 16}").mkdir()
+    not_ours = folder.path / "documents"
+    not_ours.mkdir()
+    os.utime(not_ours, (1e9, 1e9))
     used = worktree(tmp_path / "b")
-    assert folder.bring("older", used, CACHE.paths, STOP)
-    one = setup_cache._size_of(folder.path / "new").bytes
+    assert folder.bring(older, used, CACHE.paths, STOP)
+    one = setup_cache._size_of(folder.path / new).bytes
     monkeypatch.setattr(setup_cache, "MAX_TOTAL", 3 * one)
-    folder.keep("next", root, CACHE.paths, STOP)
-    assert sorted(one.name for one in folder.path.iterdir()) == [".half-2", "lock", "new", "next", "older"]
+    folder.keep(last, root, CACHE.paths, STOP)
+    kept = [f".half-{'2' * 16}", new, older, last, "documents", "lock"]
+    assert sorted(one.name for one in folder.path.iterdir()) == kept
+    folder.clear()
+    assert sorted(one.name for one in folder.path.iterdir()) == kept[-2:]
+
+
+def test_a_link_in_its_place_is_refused(tmp_path: Path, folder: CacheFolder) -> None:
+    """A cloned repository may have a link to the user's own folders there."""
+    home = tmp_path / "home"
+    (home / "documents").mkdir(parents=True)
+    os.utime(home / "documents", (1e9, 1e9))
+    folder.path.symlink_to(home)
+    root = set_up(tmp_path / "a")
+    for way in (
+        lambda: folder.keep("n", root, CACHE.paths, STOP),
+        lambda: folder.bring("n", root, CACHE.paths, STOP),
+        folder.clear,
+    ):
+        with pytest.raises(
+            UserError, match="setup is a link, which a repository or a task may have put there"
+        ):
+            way()
+    assert [one.name for one in home.iterdir()] == ["documents"]
+
+
+def test_folders_count_too(tmp_path: Path, folder: CacheFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup_cache, "MAX_FILES", 20)
+    root = worktree(tmp_path / "a", **{"sub/made.txt": ""})
+    for number in range(30):
+        (root / f"node_modules/{number}").mkdir(parents=True)
+    assert "more than is kept" in folder.keep("n", root, CACHE.paths, STOP)
 
 
 def place(run: SetupCaches) -> PlaceCache:

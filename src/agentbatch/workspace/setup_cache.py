@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import time
@@ -49,6 +50,8 @@ STALE = 3600.0
 """Seconds after which what was half kept was left behind by a killed process."""
 
 _HALF = ".half-"
+_OURS = re.compile(r"[0-9a-f]{64}|\.half-[0-9a-f]{16}")
+"""What is ever removed: a repository, or a task without a sandbox, may have put anything else in here."""
 _KEY_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -59,7 +62,8 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True)
 class CacheFolder:
-    """One folder of a user's, shared by the runs in it. All of it blocks: call it in a thread."""
+    """One folder of a user's, shared by the runs in it. All of it blocks: call it in a thread. Where the folder is a
+    link, each raises UserError."""
 
     path: Path
 
@@ -96,7 +100,8 @@ class CacheFolder:
         size = _measured([root / path for path in paths])
         if size.files > MAX_FILES or size.bytes > MAX_BYTES:
             return f"it has {size.files:,} files and {size.bytes:,} bytes, more than is kept"
-        self.path.mkdir(parents=True, exist_ok=True)
+        with self._held(fcntl.LOCK_SH):
+            pass  # it is there, and ours
         if shutil.disk_usage(self.path).free < size.bytes + MIN_FREE:
             return "the disk has too little room"
         self._clean(size.bytes)
@@ -117,7 +122,7 @@ class CacheFolder:
 
     def clear(self) -> None:
         """Nothing is kept any more. Raises OSError."""
-        if self.path.is_dir() and not self.path.is_symlink():
+        if self.path.is_dir():
             with self._held(fcntl.LOCK_EX):
                 for place in self._places():
                     remove_tree(place)
@@ -143,12 +148,20 @@ class CacheFolder:
 
     def _places(self) -> list[Path]:
         with suppress(OSError), os.scandir(self.path) as found:
-            return sorted(Path(one.path) for one in found if one.is_dir(follow_symlinks=False))
+            return sorted(
+                Path(one.path)
+                for one in found
+                if _OURS.fullmatch(one.name) and one.is_dir(follow_symlinks=False)
+            )
         return []
 
     @contextmanager
     def _held(self, how: int) -> Iterator[None]:
         self.path.mkdir(parents=True, exist_ok=True)
+        if self.path.is_symlink():
+            raise UserError(
+                f"{self.path} is a link, which a repository or a task may have put there. Remove it to go on."
+            )
         handle = open_own(self.path / "lock", os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(handle, how)
@@ -302,8 +315,7 @@ def _measured(places: Sequence[Path]) -> Size:
         found = [place] if not place.is_dir() or place.is_symlink() else entries(place, ())
         for entry in found:
             status = entry.stat(follow_symlinks=False)
-            if not stat.S_ISDIR(status.st_mode):
-                files, size = files + 1, size + (status.st_size if stat.S_ISREG(status.st_mode) else 0)
+            files, size = files + 1, size + (status.st_size if stat.S_ISREG(status.st_mode) else 0)
             if files > MAX_FILES:
                 return Size(files, size)
     return Size(files, size)

@@ -246,9 +246,9 @@ async def test_what_setups_have_made_goes_when_that_is_asked_for(
     kept, run = tmp_path / ".agentbatch/setup", tmp_path / "made"
     run.mkdir()
     (run / "x").write_text("1" * 9000)
-    CacheFolder(kept).keep("n", tmp_path, ["made"], Event())
+    CacheFolder(kept).keep("1" * 64, tmp_path, ["made"], Event())
     assert run_command(prune, "--setups", "--dry-run") == 0
-    assert (kept / "n").is_dir()
+    assert (kept / ("1" * 64)).is_dir()
     assert run_command(prune, "--setups", "--yes") == 0
     assert run_command(prune, "--setups", "--yes") == 0
     assert [one.name for one in kept.iterdir()] == ["lock"]
