@@ -66,6 +66,7 @@ LATE: dict[tuple[str, str], str] = {
     ("model/tokens.py", "tiktoken"): "only where an endpoint counts nothing",
     ("model/http/access.py", "httpx2"): "0.1 s, for https only",
     ("model/http/errors.py", "aiohttp"): "a third of a second: not for what sends nothing",
+    ("model/http/transport.py", "agentbatch.model.http.body"): "brings aiohttp",
     ("model/http/transport.py", "aiohttp"): "a third of a second: not for what sends nothing",
     ("model/http/unreached.py", "aiohttp"): "a third of a second: not for what sends nothing",
     ("requests/provider/service.py", "httpx2"): "comes with openai",

@@ -1,5 +1,6 @@
 """A server that says it keeps a connection, and hangs up behind each answer: llama.cpp does so after a stream."""
 
+import asyncio
 import json
 import socketserver
 import threading
@@ -13,6 +14,7 @@ import pytest
 from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failures.retry import RetryPolicy
+from agentbatch.model.http.body import is_gone
 from agentbatch.model.reply import CallUpdate, ModelError
 from agentbatch.requests.batch.call import Caller
 from agentbatch.requests.spec.request import CHAT
@@ -39,6 +41,9 @@ class HangingUp(socketserver.ThreadingTCPServer):
         self.silent = silent
         self.reads = reads
         self.requests = 0
+        self.closes = threading.Event()
+        """Connections are kept until it is set."""
+        self.closes.set()
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -59,6 +64,7 @@ class Answering(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         if self._read() and self.server.requests > self.server.silent:
             self.wfile.write(ANSWER)
+            self.server.closes.wait(10)
             if self.server.reads:
                 self._read()
 
@@ -129,3 +135,34 @@ async def test_a_server_that_never_answers_is_not_asked_twice(open_endpoint: Ope
         with pytest.raises(ModelError, match="the server closed the connection"):
             await client.complete([{"role": "user", "content": "Hi"}])
     assert server.requests == 1
+
+
+async def test_what_was_never_sent_is_sent_again_and_counts_as_nothing(open_endpoint: OpenEndpoint) -> None:
+    """However many kept connections are gone: nobody is told, no attempt is counted, nothing is asked for twice."""
+    updates: list[CallUpdate] = []
+    with HangingUp() as server:
+        server.closes.clear()
+        endpoint = await open_endpoint(server.url, retry=RetryPolicy(max_retries=0))
+        client = ModelClient(endpoint, "m")
+
+        async def ask() -> int:
+            question = [{"role": "user", "content": "Hi"}]
+            return (await client.complete(question, observer=updates.append)).attempts
+
+        assert sum(await asyncio.gather(ask(), ask(), ask())) == 3
+        server.closes.set()
+        time.sleep(0.05)  # noqa: ASYNC251 - the client must not see the connections' end
+        assert await ask() == 1
+    assert server.requests == 4
+    assert {update.kind for update in updates} == {"sent"}
+
+
+async def test_what_is_gone() -> None:
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b""
+        assert is_gone(writer.transport), "closed by the other side"
+        writer.close()
+        assert is_gone(writer.transport), "closed by this one"
+    assert is_gone(None)

@@ -26,19 +26,24 @@ class RequestTimeoutError(TransportError):
 
 
 class DisconnectedError(TransportError):
-    """The server closed the connection before it began to answer. `stale`: one that had been kept, and at once: servers
-    close connections just before they are reused (llama.cpp does so after streams of more than five seconds), and such
-    a request most likely never arrived. Whoever owns the call sends it again, once, and counts it."""
+    """The server closed the connection before it began to answer. `unsent`: before anything was written to it.
+    `stale`: one that had been kept, and at once: servers close connections just before they are reused (llama.cpp does
+    so after streams of more than five seconds), and such a request most likely never arrived. Whoever owns the call
+    sends it again, once, and counts it."""
 
     stale = False
 
+    def __init__(self, words: str, *, unsent: bool = False) -> None:
+        super().__init__(words)
+        self.unsent = unsent
 
-def broken(error: Exception, seconds: float, streams: bool) -> TransportError:
+
+def broken(error: Exception, seconds: float, streams: bool, *, unsent: bool = False) -> TransportError:
     """What a request that broke off comes to. `seconds`: its timeout; `streams`: its answer had begun."""
     cause = _cause(error, seconds)
     if streams:
         return TransportError(f"the answer broke off: {cause}")
-    return DisconnectedError(cause) if _is_disconnect(error) else TransportError(cause)
+    return DisconnectedError(cause, unsent=unsent) if _is_disconnect(error) else TransportError(cause)
 
 
 def _is_disconnect(cause: BaseException | None) -> bool:

@@ -1,15 +1,15 @@
 """One HTTP request to an endpoint."""
 
 import asyncio
-import base64
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from agentbatch import __version__
 from agentbatch.model.http.access import Access
+from agentbatch.model.http.address import joined, split_user
 from agentbatch.model.http.errors import DisconnectedError, RequestTimeoutError, UnreachedError, broken
 from agentbatch.model.http.proxy import proxy_of
 from agentbatch.model.http.unreached import unreached
@@ -38,6 +38,9 @@ DONE_TIMEOUT = 0.5
 
 STALE_WITHIN = 2.0
 """Seconds. A connection that the server closed while it was idle fails within this time."""
+
+MAX_UNSENT = 5
+"""Connections on which one request may turn out not to have been sent."""
 
 KEEPALIVE = 30.0
 """Seconds that an idle connection is kept: about a tool call, less than the minute after which servers close it."""
@@ -115,7 +118,7 @@ class Transport:
         """Raises UserError for certificates, and for a proxy of the environment, that cannot be used."""
         import aiohttp  # 0.2 s that a command without model calls does not need
 
-        url, authorization = _without_user(base_url)
+        url, authorization = split_user(base_url)
         proxy = proxy_of(url)
         tls = access.certificates.context() if urlsplit(url).scheme == "https" else True
         session = aiohttp.ClientSession(
@@ -161,18 +164,23 @@ class Transport:
         key_form: KeyForm = "bearer",
         drain: Drain | None = None,
     ) -> HttpAnswer:
-        """Send once. Any HTTP answer is returned, whatever its status; raises TransportError when there was none.
+        """Send once: again on another connection where nothing could be written to a kept one. Any HTTP answer
+        is returned, whatever its status; raises TransportError when there was none.
 
         With a reader the body of a 200 goes to it, and the answer's own body is empty. The request timeout then limits
         the time before the first data and between data, but for that which `drain` takes. `headers`, in lower case:
         beside those that every request has, which count for more.
         """
-        sent = time.monotonic()
-        try:
-            answer = await self._post(path, content, reader, {**headers, **self._with_key(key_form)}, drain)
-        except DisconnectedError as error:
-            error.stale = self._answered and time.monotonic() - sent <= STALE_WITHIN
-            raise
+        sending = {**headers, **self._with_key(key_form)}
+        for left in reversed(range(MAX_UNSENT)):
+            sent = time.monotonic()
+            try:
+                answer = await self._post(path, content, reader, sending, drain)
+                break
+            except DisconnectedError as error:
+                if not (error.unsent and left):
+                    error.stale = self._answered and time.monotonic() - sent <= STALE_WITHIN
+                    raise
         self._answered = True
         return answer
 
@@ -186,13 +194,15 @@ class Transport:
     ) -> HttpAnswer:
         import aiohttp
 
-        streams = False
+        from agentbatch.model.http.body import Body
+
+        body, streams = Body(content), False
         try:
             async with (
                 asyncio.timeout(self._request_timeout) as timeout,
                 self._session.post(
-                    _joined(self._url, path),
-                    data=content,
+                    joined(self._url, path),
+                    data=body,
                     headers=headers,
                     proxy=self._proxy,
                     allow_redirects=False,
@@ -210,7 +220,7 @@ class Transport:
             if reader is None or not reader.whole:
                 if isinstance(error, TimeoutError):
                     raise RequestTimeoutError(_timed_out(streams, self._request_timeout)) from None
-                raise broken(error, self._request_timeout, streams) from None
+                raise broken(error, self._request_timeout, streams, unsent=not body.sent) from None
         return HttpAnswer(200, told, b"")
 
     async def _follow(
@@ -257,23 +267,6 @@ def in_anthropics_form(headers: Mapping[str, str], key: str, host: str) -> dict[
     if key.startswith("sk-ant-oat"):
         return dict(headers)
     return {name: value for name, value in headers.items() if name != "authorization"} | {"x-api-key": key}
-
-
-def _joined(base_url: str, path: str) -> str:
-    """The path below the base URL; a query of the base URL (some gateways' API version) stays behind it."""
-    base, mark, query = base_url.partition("?")
-    return base.rstrip("/") + path + mark + query
-
-
-def _without_user(base_url: str) -> tuple[str, str]:
-    """The URL without `user:password@`, and the header that replaces it; empty: there is none."""
-    parts = urlsplit(base_url)
-    user, at, host = parts.netloc.rpartition("@")
-    if not at:
-        return base_url, ""
-    name, _, password = user.partition(":")
-    header = "Basic " + base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
-    return urlunsplit(parts._replace(netloc=host)), header
 
 
 async def _read(response: "aiohttp.ClientResponse") -> bytes:
