@@ -210,16 +210,14 @@ class PreparedRun:
 
     @cached_property
     def exposed(self) -> list[str]:
-        """Tasks whose directory holds `own_files`."""
+        """Tasks that can change `own_files`: they work in a directory that holds them."""
         above = {self.folder, *self.folder.parents}
-        return [task.id for task in self.plan.tasks if task.root in above]
+        walled = self.sandbox.name != "none" and not self.settings.trust_changes
+        apart = ("copy", "worktree") if walled else ()  # what they change there stays there
+        return [task.id for task in self.plan.tasks if task.root in above and task.isolation not in apart]
 
     def _exposed(self) -> str:
-        by_id = {task.id: task for task in self.plan.tasks}
-        kept = (
-            () if self.settings.trust_changes else ("copy", "worktree")
-        )  # what they change there stays there
-        above = [task for task in self.exposed if by_id[task].isolation not in kept]
+        above = self.exposed
         if not above:
             return ""
         return (
