@@ -104,3 +104,10 @@ async def test_javascript_is_called_with_node(tmp_path: Path) -> None:
     right = "export const slug = (t) => t.toLowerCase().replace(' ', '-');"
     (found,), _ = await checked(tmp_path, right, "a.mjs", JS_TASK)
     assert (found.passed, found.tail) == (True, "`slug('A b')` gives 'a-b'")
+
+
+async def test_what_is_named_alone_is_run_and_its_fault_only_told(tmp_path: Path) -> None:
+    (found,), _ = await checked(tmp_path, "{}['a']\n", "a.py", "Write a.py, run as `python3 a.py 5`.")
+    assert (found.passed, found.binding, found.ran) == (False, False, True)
+    assert (found.tail, found.line.counts) == ("`python3 a.py 5` ends in KeyError: 'a'", False)
+    assert found.note

@@ -136,6 +136,9 @@ def test_an_exit_code_that_is_stated(stated: int, came: int, words: str) -> None
     assert found == Outcome(stated == came, words)
 
 
+DESCRIBED = StatedCommand("./p", (), described=True)
+NAMED = StatedCommand("./p", ())
+TRACEBACK = "Traceback (most recent call last):\n"
 LISTED = StatedCommand("./p", ("a 2", "b 1"), listed=True)
 
 
@@ -152,10 +155,15 @@ LISTED = StatedCommand("./p", ("a 2", "b 1"), listed=True)
         (StatedCommand("./p", (), 2), "usage\n", 0, "`./p` should exit with 2; it ended with exit code 0"),
         (StatedCommand("./p", (), 1), "Traceback (most recent call last):\nKeyError: 1\n", 1, None),
         (StatedCommand("./p", (), 0), "", None, None),
-        (StatedCommand("./p", ()), "1\nfizz\n", 0, "`./p` prints something: fizz"),
-        (StatedCommand("./p", ()), " \n", 0, "`./p` should print what the task says; it printed nothing"),
-        (StatedCommand("./p", ()), "", 1, None),
-        (StatedCommand("./p", ()), "", None, None),
+        (DESCRIBED, "1\nfizz\n", 0, "`./p` prints something: fizz"),
+        (DESCRIBED, " \n", 0, "`./p` should print what the task says; it printed nothing"),
+        (DESCRIBED, "", 1, None),
+        (DESCRIBED, "", None, None),
+        (NAMED, "", 0, "`./p` ends with exit code 0 and prints nothing"),
+        (NAMED, "usage: p\n", 2, "`./p` ends with exit code 2: usage: p"),
+        (NAMED, "", None, None),
+        (NAMED, f"{TRACEBACK}FileNotFoundError: a\n", 1, None),
+        (NAMED, f"{TRACEBACK}some.Error: a\n", 1, None),
     ],
 )
 def test_what_a_command_should_come_to(
@@ -164,3 +172,8 @@ def test_what_a_command_should_come_to(
     found = of_command(stated, done(output, code))
     assert (found.words if found else None) == words
     assert found is None or found.passed == ("should" not in found.words)
+
+
+def test_a_fault_of_a_command_that_is_only_named_is_told_and_refuses_nothing() -> None:
+    found = of_command(NAMED, done(f"{TRACEBACK}KeyError: 'a'\n", 1))
+    assert found == Outcome(False, "`./p` ends in KeyError: 'a'", weak=True)

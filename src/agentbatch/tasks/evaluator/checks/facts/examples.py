@@ -94,13 +94,15 @@ class StatedExamples:
 
 def told(found: Sequence[Outcome], seconds: float, runner: CheckRunner) -> CheckResult:
     """One result for all."""
-    failed = [outcome.words for outcome in found if not outcome.passed]
+    failed = [outcome.words for outcome in found if not (outcome.passed or outcome.weak)]
     if not found:
         return CheckResult(NAME, 0, "Nothing can be told of them here.", seconds, "example", binding=False)
     if not failed:
         text = runner.redact("\n".join(outcome.words for outcome in found))
-        strong = not all(outcome.weak for outcome in found)
-        return CheckResult(NAME, 0, text, seconds, "example", binding=strong)
+        crashed = any(not outcome.passed for outcome in found)
+        strong = not crashed and not all(outcome.weak for outcome in found)
+        note = "the task names the command, and not what comes of it" if crashed else ""
+        return CheckResult(NAME, int(crashed), text, seconds, "example", binding=strong, note=note)
     more = [f"and {len(failed) - MAX_TOLD} more"] if len(failed) > MAX_TOLD else []
     text = runner.redact("\n".join([*failed[:MAX_TOLD], *more]))
     what = "An example of the task does" if len(failed) == 1 else "Examples of the task do"

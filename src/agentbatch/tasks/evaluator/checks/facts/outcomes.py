@@ -1,6 +1,7 @@
 """What came of stated examples, and whether that is what was stated. Pure, and at home: what the work's own process has
 said is text, compared here where it is a literal."""
 
+import builtins
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from agentbatch.workspace.workspace import CommandResult
 
 NO_FAULT = frozenset({"OSError", "ImportError", "TclError"})
 """Exceptions that tell of the place, and not of the work: a file, a package or a screen that is not there."""
+_PLACE = (OSError, ImportError, EOFError)
 _NO_FAULT_SAID = ("No module named ", "Cannot find module ", "command not found")
 """What says so in the output of a command."""
 _TRACEBACK = "Traceback (most recent call last):"
@@ -33,7 +35,7 @@ class Outcome:
     words: str
     """A sentence, what was stated and what came instead; of one that passed, what it is."""
     weak: bool = False
-    """That it passed says little: something was printed, whatever it was."""
+    """It says little: something was printed, whatever it was, or a command of which nothing is stated crashed."""
 
 
 def answers(output: str, nonce: str) -> list[Mapping[str, Any]]:
@@ -120,8 +122,9 @@ def of_command(command: StatedCommand, done: CommandResult) -> Outcome | None:
     last = next((line for line in reversed(printed) if line), "")
     if last.startswith("EOFError"):
         return None  # It waits for what somebody types.
-    if not command.lines and command.exit_code is None:
-        return _of_described(command, done, last, _TRACEBACK in printed)
+    if not command.tells:
+        crashed = _TRACEBACK in printed
+        return (_of_described if command.described else _of_named)(command, done, last, crashed)
     if _all_printed(command, printed):
         return _after_printing(command, done, _TRACEBACK in printed)
     if done.exit_code is None:
@@ -137,6 +140,19 @@ def _of_described(command: StatedCommand, done: CommandResult, last: str, crashe
     if last:
         return Outcome(True, f"`{command.command}` prints something: {_cut(last)}", weak=True)
     return Outcome(False, f"`{command.command}` should print what the task says; it printed nothing")
+
+
+def _of_named(command: StatedCommand, done: CommandResult, last: str, crashed: bool) -> Outcome | None:
+    """Of a command of which no more is said than that it is run: only a fault of its own speaks against it."""
+    if done.exit_code is None:
+        return None
+    if not crashed:
+        ended = f"`{command.command}` ends with exit code {done.exit_code}"
+        return Outcome(True, f"{ended}: {_cut(last)}" if last else f"{ended} and prints nothing", weak=True)
+    kind = getattr(builtins, last.partition(":")[0], None)
+    if not isinstance(kind, type) or not issubclass(kind, Exception) or issubclass(kind, _PLACE):
+        return None
+    return Outcome(False, f"`{command.command}` ends in {_cut(last)}", weak=True)
 
 
 def _all_printed(command: StatedCommand, printed: Sequence[str]) -> bool:

@@ -260,6 +260,40 @@ def test_what_prints_something(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "It is started with `python3 c.py 'a b'`.",
+        "Write a command `./c.py 3 4` in Python.",
+        "Write totals.py, run as `python3 totals.py 3`, which writes totals.txt.",
+        "用法：`python3 c.py 3`",
+        "编写 c.py，运行 `python3 c.py 3` 生成 out.txt。",
+        "`python3 c.py 3` を実行すると `out.txt` ができる。",
+    ],
+)
+def test_what_is_named_to_be_run(text: str) -> None:
+    assert [(one.outcome, one.tells) for one in stated_examples(text)] == [("run", False)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is started with `python3 c.py FILE`.",
+        "Run `python3 deploy.py staging`.",
+        "Run `python3 c.py https://a.b`.",
+        "Run `python3 c.py /etc/hosts`.",
+        "Run `python3 c.py --delete`.",
+        "Run `./send.py me`, which prints the message.",
+        "Do not run `python3 c.py 3`.",
+        "Currently, running `python3 c.py 3` crashes.",
+        "See `python3 c.py 3`.",
+        "A server, run as `python3 c.py 3`.",
+    ],
+)
+def test_what_is_not_run(text: str) -> None:
+    assert list(stated_examples(text)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "`python3 c.py FILE` prints the words.",
         "`python3 c.py 'a b'` prints the words that are doubled.",
         "`python3 c.py 'a b'` prints the lines in the file.",
@@ -280,4 +314,4 @@ def test_what_prints_something(text: str) -> None:
     ],
 )
 def test_what_may_print_nothing(text: str) -> None:
-    assert list(stated_examples(text)) == []
+    assert [one for one in stated_examples(text) if one.outcome != "run"] == []

@@ -4,9 +4,10 @@ That they print anything can be told of them, and no more. Pure."""
 import re
 from collections.abc import Iterator
 
-from agentbatch.tasks.evaluator.checks.facts.stated.commands import leaves_out, parts
+from agentbatch.tasks.evaluator.checks.facts.stated.commands import leaves_out
 from agentbatch.tasks.evaluator.checks.facts.stated.context import context
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
+from agentbatch.tasks.evaluator.checks.facts.stated.named import is_harmless
 from agentbatch.tasks.evaluator.checks.facts.stated.printed import COMMAND
 
 _PRINTS = re.compile(
@@ -31,10 +32,10 @@ _MAY_BE_SILENT = re.compile(
 def described_commands(text: str) -> Iterator[StatedCommand]:
     """Those that print something for certain."""
     for found in COMMAND.finditer(text):
-        if parts(found["command"]) is None:
+        if not is_harmless(found["command"]):
             continue
         says = _PRINTS.match(text, found.end())
         if says is None or _MAY_BE_SILENT.search(says[0]) or leaves_out(found["command"], "", text):
             continue
         if context(text, found.start(), says.end()).states(demanded=bool(says["should"])):
-            yield StatedCommand(found["command"].strip(), ())
+            yield StatedCommand(found["command"].strip(), (), described=True)

@@ -42,13 +42,15 @@ class StatedCommand:
 
     command: str
     lines: tuple[str, ...]
-    """Lines that stand in its output, in this order; none and no exit code: it prints something."""
+    """Lines that stand in its output, in this order."""
     exit_code: int | None = None
     """The exit code that is stated; None: none is."""
     listed: bool = False
     """The lines were named one after another: they may stand in one line as well."""
     ordered: bool = True
     """The lines come in this order."""
+    described: bool = False
+    """What it prints is described in words: it prints something."""
 
     @property
     def tells(self) -> bool:
@@ -60,7 +62,9 @@ class StatedCommand:
         """What should come of it, in words."""
         if self.lines:
             return f"print {' / '.join(self.lines)}"
-        return "print something" if self.exit_code is None else f"exit with {self.exit_code}"
+        if self.exit_code is not None:
+            return f"exit with {self.exit_code}"
+        return "print something" if self.described else "run"
 
 
 Example = StatedCall | StatedCommand

@@ -9,6 +9,7 @@ from agentbatch.tasks.evaluator.checks.facts.stated.calls import stated_calls
 from agentbatch.tasks.evaluator.checks.facts.stated.described import described_commands
 from agentbatch.tasks.evaluator.checks.facts.stated.doctests import stated_sessions
 from agentbatch.tasks.evaluator.checks.facts.stated.example import Example, StatedCall, StatedCommand
+from agentbatch.tasks.evaluator.checks.facts.stated.named import named_commands
 from agentbatch.tasks.evaluator.checks.facts.stated.printed import stated_commands
 from agentbatch.tasks.evaluator.checks.facts.stated.shown_runs import shown_runs
 
@@ -56,14 +57,16 @@ def _certain_calls(text: str) -> list[StatedCall]:
 
 
 def _commands(text: str) -> list[StatedCommand]:
-    """Where what one prints is shown, that says more than its description."""
+    """Where what one prints is shown, that says more than its description; and that, more than its name alone."""
     ordered = not _ANY_ORDER.search(text)
     shown = [
         replace(one, ordered=ordered or len(one.lines) < 2)
         for one in (*stated_commands(text), *shown_runs(text))
     ]
-    known = {one.command for one in shown if one.lines}
-    return [*shown, *(one for one in described_commands(text) if one.command not in known)]
+    printing = {one.command for one in shown if one.lines}
+    shown += [one for one in described_commands(text) if one.command not in printing]
+    told = {one.command for one in shown}
+    return [*shown, *(one for one in named_commands(text) if one.command not in told)]
 
 
 def commands_agree(one: StatedCommand, commands: Sequence[StatedCommand]) -> bool:
