@@ -8,9 +8,14 @@ import signal
 import sys
 import termios
 import tty
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
+from agentbatch.cancellation import to_the_end
 from agentbatch.workspace.sandbox.walls import Wrapped
+from agentbatch.workspace.shell.guard import Guard
+from agentbatch.workspace.shell.processes import MarkedProcess
 
 TAKES_TERMINAL = """\
 import fcntl, os, sys, termios
@@ -23,23 +28,18 @@ HANGS = 5.0
 """Seconds from hanging up to killing."""
 
 
-async def attend(wrapped: Wrapped, cwd: str) -> int:
+async def attend(wrapped: Wrapped, cwd: str, guard: Guard | None) -> int:
     """Run it in this process's terminal, or with its standard streams where there is none. Returns its exit code,
-    128 + n where it died of signal n. Raises OSError."""
+    128 + n where it died of signal n, when all that it has started has ended, too. `guard`: who sees to that where no
+    namespace does, also when this process is killed. Raises OSError."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        process = await asyncio.create_subprocess_exec(
-            *wrapped.argv, env=wrapped.env, cwd=cwd, pass_fds=wrapped.handles
-        )
-        return await _ended(process)
+        return await _until_left(_start(wrapped, wrapped.argv, cwd, (0, 1, 2), guard), asyncio.Event())
     own, its = os.openpty()
     try:
         _copy_size(own)
         words = [sys.executable, "-I", "-S", "-c", TAKES_TERMINAL, *wrapped.argv]
         try:
-            process = await asyncio.create_subprocess_exec(
-                *words, env=wrapped.env, cwd=cwd, pass_fds=wrapped.handles, start_new_session=True,
-                stdin=its, stdout=its, stderr=its,
-            )  # fmt: skip
+            process = _start(wrapped, words, cwd, (its, its, its), guard)
         finally:
             os.close(its)
         return await _pass_on(process, own)
@@ -47,13 +47,27 @@ async def attend(wrapped: Wrapped, cwd: str) -> int:
         os.close(own)
 
 
-async def _pass_on(process: asyncio.subprocess.Process, own: int) -> int:
+def _start(
+    wrapped: Wrapped, argv: Sequence[str], cwd: str, streams: tuple[int, int, int], guard: Guard | None
+) -> MarkedProcess:
+    stdin, stdout, stderr = streams
+    return MarkedProcess(
+        argv, Path(cwd), wrapped.env,
+        stdin=stdin, stdout=stdout, stderr=stderr, passed=wrapped.handles, guard=guard,
+    )  # fmt: skip
+
+
+async def _pass_on(process: MarkedProcess, own: int) -> int:
     loop, before = asyncio.get_running_loop(), termios.tcgetattr(0)
     os.set_blocking(own, False)
-    writes = _Writer(own)
+    writes, gone = _Writer(own), asyncio.Event()
 
     def typed() -> None:
-        data = os.read(0, AT_ONCE)
+        try:
+            data = os.read(0, AT_ONCE)
+        except OSError:  # the person's terminal is not there any more
+            data = b""
+            gone.set()
         if data:
             writes.put(data)
         else:
@@ -68,26 +82,27 @@ async def _pass_on(process: asyncio.subprocess.Process, own: int) -> int:
             data = b""
         if not data:
             loop.remove_reader(own)
-        while data:
-            data = data[os.write(1, data) :]
+        try:
+            while data:
+                data = data[os.write(1, data) :]
+        except OSError:
+            gone.set()
 
     tty.setraw(0)
     try:
         loop.add_reader(0, typed)
         loop.add_reader(own, printed)
         loop.add_signal_handler(signal.SIGWINCH, _copy_size, own)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, process.send_signal, signal.SIGHUP)
-        code = await _ended(process)
+        code = await _until_left(process, gone)
         printed()  # what it said last
         return code
     finally:
-        for number in (signal.SIGWINCH, signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
+        loop.remove_signal_handler(signal.SIGWINCH)
         loop.remove_reader(0)
         loop.remove_reader(own)
         writes.close()
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        with suppress(termios.error):
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
 
 
 class _Writer:
@@ -117,21 +132,30 @@ class _Writer:
         asyncio.get_running_loop().remove_writer(self._to)
 
 
-async def _ended(process: asyncio.subprocess.Process) -> int:
+async def _until_left(process: MarkedProcess, gone: asyncio.Event) -> int:
+    """`gone`: is set when nobody is there to leave it."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, gone.set)
+    ended, left = asyncio.ensure_future(process.exited()), asyncio.ensure_future(gone.wait())
     try:
-        code = await process.wait()
-    except BaseException:
+        await asyncio.wait({ended, left}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        left.cancel()
+        await to_the_end(_hang_up(process, ended))
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+    return process.exit_code or 0
+
+
+async def _hang_up(process: MarkedProcess, ended: asyncio.Future[None]) -> None:
+    """What does not heed it is ended with all the rest."""
+    if not ended.done():
         with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGHUP)
-        try:
-            async with asyncio.timeout(HANGS):
-                await process.wait()
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-        raise
-    return code if code >= 0 else 128 - code
+            os.kill(process.pid, signal.SIGHUP)
+        await asyncio.wait({ended}, timeout=HANGS)
+    ended.cancel()
+    await process.end(sweeping=False)
 
 
 def _copy_size(to: int) -> None:

@@ -52,7 +52,8 @@ async def open_shell(
         argv = limited([*SHELL, *(["-i"] if terminal else [])])
         with walls.lend(argv, _for_a_person(env, order, environ), terminal=terminal) as wrapped:
             begins()
-            code = await attend(wrapped, str(walls.outside or root))
+            guard = run.guard if walls.name == "none" else None
+            code = await attend(wrapped, str(walls.outside or root), guard)
     finally:
         await walls.leave()
         await walls.close()
