@@ -105,6 +105,11 @@ CALLS: list[tuple[Callable[[dict[str, Any]], Answer], bool, str]] = [
         "gave no answer. It sent an answer of more than 4 MB.",
     ),
     (
+        lambda asked: Answer("200 OK", JSON, b"[" + b"[]," * (1 << 20) + b"1]"),
+        False,
+        "gave no answer. It sent an answer that would take too much memory.",
+    ),
+    (
         lambda asked: said(asked, {"content": "x"}),
         False,
         "gave no answer. It answered with what is no answer in its protocol.",

@@ -17,10 +17,13 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCRequest, JSONRPCResponse
 
+from agentbatch.files import json_weight
 from agentbatch.text import clip
 
 MAX_RECEIVED = 4 << 20
 """Bytes of one answer."""
+MAX_WEIGHT = 64 << 20
+"""Bytes of memory that one answer may take once it is read."""
 MAX_ASKED = 20
 """Requests of the server's that are answered, with a refusal; more are not heard."""
 LEAVE = 2.0
@@ -104,14 +107,14 @@ class _Client(httpx2.AsyncClient):
         )
         self._tell = tell
         self._hears = hears
-        self._received = 0
+        self._received = self._weight = 0
 
     async def send(self, request: httpx2.Request, **more: Any) -> httpx2.Response:
         if request.method == "GET" and not self._hears:
             return httpx2.Response(405, request=request)
         if request.method == "DELETE":
             return await self._left(request)
-        self._received = 0
+        self._received = self._weight = 0
         try:
             response = await super().send(request, **more)
         except httpx2.HTTPError as error:
@@ -129,11 +132,15 @@ class _Client(httpx2.AsyncClient):
         response.stream = _Bounded(response.stream, self._take)
         return response
 
-    def _take(self, size: int) -> None:
-        self._received += size
+    def _take(self, data: bytes) -> None:
+        self._received += len(data)
+        self._weight += json_weight(data)
         if self._received > MAX_RECEIVED:
             self._tell(f"It sent an answer of more than {MAX_RECEIVED >> 20} MB.")
             raise httpx2.ReadError("too large")
+        if self._weight > MAX_WEIGHT:
+            self._tell("It sent an answer that would take too much memory.")
+            raise httpx2.ReadError("too heavy")
 
     async def _left(self, request: httpx2.Request) -> httpx2.Response:
         """The end of a session, which nobody waits for."""
@@ -145,13 +152,13 @@ class _Client(httpx2.AsyncClient):
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, take: Callable[[int], None]) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, take: Callable[[bytes], None]) -> None:
         self._stream = stream
         self._take = take
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for data in self._stream:
-            self._take(len(data))
+            self._take(data)
             yield data
 
     async def aclose(self) -> None:
