@@ -1,6 +1,7 @@
 """A user's shell in the place of a task: when there can be one, and what the task is told."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.visits import Visit, note_visit, visiting
-from agentbatch.tasks.run.open_shell import shares_with
+from agentbatch.tasks.run.open_shell import leads_elsewhere, shares_with
 from agentbatch.tasks.run.steering import Steering
 from agentbatch.tasks.run.visiting import why_not_visited
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
@@ -69,6 +70,14 @@ def test_who_works_in_the_same_directory(other: Any, isolation: Any, found: str)
     ]
     known = RunState(tasks={"b": state(**other).model_copy(update={"id": "b"})})
     assert shares_with(Plan(tuple(planned), (("a", "b"),)), known, planned[0]) == found
+
+
+@pytest.mark.parametrize(("before", "found"), [("a folder", True), ("the same link", False)])
+def test_a_link_that_came_since_is_not_visited(tmp_path: Path, before: str, found: bool) -> None:
+    (tmp_path / "w").symlink_to("victim")
+    now = PlannedTask("t", 0, Task(dir="w", first_prompt="x"), tmp_path / "victim", 3, None)
+    then = replace(now, root=tmp_path / "w") if before == "a folder" else now
+    assert leads_elsewhere(tmp_path, state(definition=then.definition), now) is found
 
 
 async def test_nothing_goes_on_while_it_is_open_and_then_its_coder_is_told(run_tasks: Any) -> None:

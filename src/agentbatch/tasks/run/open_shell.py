@@ -2,13 +2,16 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.run.assemble import workspaces_here
 from agentbatch.tasks.run.prepare.images import wanted
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
@@ -35,6 +38,11 @@ async def shell_in(
         raise UserError(
             f"Task {clip(task_id, 60)} is not in the task file any more, so nobody knows its sandbox."
         )
+    if leads_elsewhere(prepared.folder, state.by_id[task_id], planned):
+        raise UserError(
+            f"The directory of task {clip(task_id, 60)} is a link now, to {clip(str(planned.root), 300)}, or lies "
+            "behind one: a task may have put it there. Remove it to go on."
+        )
     other = shares_with(prepared.plan, state, planned)
     if other:
         raise UserError(
@@ -60,6 +68,12 @@ async def shell_in(
         image=planned.image,
     )
     return await open_shell(workspaces, order, folder.task(task_id), prepared.environ, begins)
+
+
+def leads_elsewhere(base: Path, known: TaskState, planned: PlannedTask) -> bool:
+    """A link has come in the way to its directory since the run began; one that was there before is the user's."""
+    is_link = planned.root != base.resolve() / os.path.normpath(known.dir)
+    return is_link and bool(known.definition) and known.definition != planned.definition
 
 
 def shares_with(plan: Plan, state: RunState, planned: PlannedTask) -> str:
