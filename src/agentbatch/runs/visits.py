@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -61,7 +62,14 @@ def visiting(folder: RunFolder, task_id: str) -> Iterator[None]:
     UserError where somebody has it."""
     place = folder.task(task_id)
     place.mkdir(parents=True, exist_ok=True)
-    handle = open_own(place / LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        handle = open_own(place / LOCK, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        if stat.S_ISREG(os.lstat(place / LOCK).st_mode):
+            raise
+        raise UserError(
+            f"{place / LOCK} is a link, or no file: a task may have put it there. Remove it to go on."
+        ) from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,7 @@
 """A user's shell in the place of a task: when there can be one, and what the task is told."""
 
 import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
+from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.visits import Visit, note_visit, visiting
@@ -70,6 +72,25 @@ def test_who_works_in_the_same_directory(other: Any, isolation: Any, found: str)
     ]
     known = RunState(tasks={"b": state(**other).model_copy(update={"id": "b"})})
     assert shares_with(Plan(tuple(planned), (("a", "b"),)), known, planned[0]) == found
+
+
+@pytest.mark.parametrize("planted", ["link", "fifo", "folder"])
+def test_what_a_task_has_put_in_the_place_of_the_lock_is_named(tmp_path: Path, planted: str) -> None:
+    lock = tmp_path / "tasks/t/visit.lock"
+    lock.parent.mkdir(parents=True)
+    match planted:
+        case "link":
+            lock.symlink_to(tmp_path / "victim")
+        case "fifo":
+            os.mkfifo(lock)
+        case "folder":
+            lock.mkdir()
+    with (
+        pytest.raises(UserError, match=r"visit\.lock is a link, or no file"),
+        visiting(RunFolder(tmp_path), "t"),
+    ):
+        pass
+    assert not (tmp_path / "victim").exists()
 
 
 @pytest.mark.parametrize(("before", "found"), [("a folder", True), ("the same link", False)])
