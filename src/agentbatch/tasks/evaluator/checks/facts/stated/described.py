@@ -3,12 +3,13 @@ That they print anything can be told of them, and no more. Pure."""
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import leaves_out
 from agentbatch.tasks.evaluator.checks.facts.stated.context import context
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
 from agentbatch.tasks.evaluator.checks.facts.stated.named import is_harmless
-from agentbatch.tasks.evaluator.checks.facts.stated.printed import COMMAND
+from agentbatch.tasks.evaluator.checks.facts.stated.printed import COMMAND, MAX_COMMANDS
 
 _PRINTS = re.compile(
     r"(?:,?\s*(?:it|this|the (?:program|script|command|tool))\b)?\s*"
@@ -31,7 +32,7 @@ _MAY_BE_SILENT = re.compile(
 
 def described_commands(text: str) -> Iterator[StatedCommand]:
     """Those that print something for certain."""
-    for found in COMMAND.finditer(text):
+    for found in islice(COMMAND.finditer(text), MAX_COMMANDS):
         if not is_harmless(found["command"]):
             continue
         says = _PRINTS.match(text, found.end())

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import leaves_out, parts
 from agentbatch.tasks.evaluator.checks.facts.stated.context import context
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
-from agentbatch.tasks.evaluator.checks.facts.stated.printed import COMMAND
+from agentbatch.tasks.evaluator.checks.facts.stated.printed import COMMAND, MAX_COMMANDS
 
 NEAR = 60
 """Characters before a command that are looked at."""
@@ -34,7 +35,7 @@ def is_harmless(command: str) -> bool:
 
 
 def named_commands(text: str) -> Iterator[StatedCommand]:
-    for found in COMMAND.finditer(text):
+    for found in islice(COMMAND.finditer(text), MAX_COMMANDS):
         command = found["command"].strip()
         if not is_harmless(command) or leaves_out(command, "", text):
             continue

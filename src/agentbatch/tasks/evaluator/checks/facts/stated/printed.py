@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import leaves_out, parts
 from agentbatch.tasks.evaluator.checks.facts.stated.context import context
@@ -9,6 +10,8 @@ from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
 
 MAX_LINES = 20
 MAX_ITEMS = 8
+MAX_COMMANDS = 100
+"""Commands of one text that are looked at."""
 
 COMMAND = re.compile(r"`(?P<command>(?:python3?|node|bash|sh|\./|echo|printf)[^`\n]{2,300})`")
 """A command line as texts have it; `parts` says whether it is a plain one."""
@@ -22,8 +25,8 @@ _PRINTS = re.compile(
     r"|(?P<of>\s*(?:is|should be|must be|will be)\b)"
     r"|的(?:打印|运行|執行)?(?:输出|輸出|结果|結果)(?:内容)?(?:应该?|應該?|必须|必須)?[是为為]"
     r"|の(?:実行)?(?:出力|結果)(?:は|が)[、,]?"
-    r"|(?:を実行すると|は)[、,]?\s*(?:次|以下)の(?:ように|とおりに?|通りに?)(?:表示|出力)(?:し|する|します|される|されます)?[。、]?"
-    r"|(?P<run>(?:を実行(?:すると|したら|した(?:とき|時)(?:は|に)?)|は|で)[、,]?\s*(?:画面に|標準出力に)?))"
+    r"|(?:を実行すると|は)[、,]?\s*(?:次|以下)の(?:ように|とおりに?|通りに?)(?:表示|出力)(?:します|されます|される|する|し)?[。、:：]?"
+    r"|(?P<run>(?:[をと]実行(?:すると|したら|した(?:とき|時)(?:は|に)?)|は|で)[、,]?\s*(?:画面に|標準出力に)?))"
 )
 _OUTPUT_OF = re.compile(r"\boutput of (?:running )?$", re.IGNORECASE)
 _LEADS = re.compile(
@@ -41,11 +44,13 @@ _ITEM = (
     r"|“(?P<curly>[^”\n]{1,300})”|「(?P<kagi>[^」\n]{1,300})」"
 )
 _SHOWN = re.compile(
-    rf"\s*(?:{_ITEM}|```\w*\n(?P<block>(?:(?!```)[^\n]{{0,300}}\n){{1,20}})\s*```)"
+    rf"(?:\s*\n[-*] |\s*)(?:{_ITEM}|```\w*\n(?P<block>(?:(?!```)[^\n]{{0,300}}\n){{1,20}})\s*```)"
     r"|[ \t]*(?P<number>-?\d{1,30}(?:\.\d{1,30})?)(?=[.,;)。，；]?(?:\s*$|\s*\n|\s+and\b))"
     r"|[ \t]*\n(?:[ \t]*\n)?(?P<indented>(?:(?:[ ]{4}|\t)[ \t]*\S[^\n]{0,300}(?:\n|$)){1,20})"
 )
-_NEXT = re.compile(rf"(?:\s*(?:[,，、]|\band\b|\bthen\b|和|以及|与|與|と|及び)){{1,2}}\s*(?:{_ITEM})")
+_NEXT = re.compile(
+    rf"(?:\s*(?:\n(?:[-*] )?|[,，、]|\band\b|\bthen\b|和|以及|与|與|と|及び)){{1,2}}\s*(?:{_ITEM})"
+)
 _LAST = re.compile(
     r"\s*(?:[.;:)。；，,]|$|\n|を|と(?:表示|出力)|が(?:表示|出力)|です|and (?:exits?|ends?|nothing)"
     r"|to (?:stdout|standard)|on (?:two|three|separate|their)|each on|in (?:that|this)|两行|三行|各)"
@@ -59,11 +64,13 @@ _SHOWN_BY_RUN = re.compile(
 )
 """What `は` and `を実行すると` are said of may be a file that is made, too."""
 _EXITS = re.compile(
-    r"(?:\s*,)?(?:\s*(?:and|then)){0,2}(?:\s+it)?\s+(?:exits?|ends?)\s+(?:with\s+)?(?:(?:exit\s+)?(?:code|status)\s+)?"
+    r"(?:\s+(?:to|on)\s+(?:stderr|stdout|standard (?:error|output)))?(?:\s*,)?(?:\s*(?:and|then)){0,2}"
+    r"(?:\s+it)?\s+(?:exits?|ends?)\s+(?:with\s+)?(?:(?:exit\s+)?(?:code|status)\s+)?"
     r"`?(\d{1,3})\b"
 )
 _ENDS = re.compile(
-    rf"{_IT}\s*{_MODAL}(?:will\s+)?(?:"
+    rf"(?:\s+with(?:out| no)\s+(?:any\s+)?arguments?)?{_IT}\s*{_MODAL}(?:will\s+)?"
+    r"(?:(?:prints?|shows?|gives?|writes?)\s[^.`;\n]{2,80}?\s(?:and|then)\s+)?(?:"
     r"exits?\s+(?:with\s+)?(?:an?\s+|the\s+)?(?:(?:exit[ -])?(?:code|status)\s+)?(?:of\s+)?"
     r"|(?:ends?|terminates?|finish(?:es)?|returns?)\s+(?:with\s+)?(?:an?\s+|the\s+)?"
     r"(?:exit[ -])?(?:code|status)\s+(?:of\s+)?"
@@ -76,7 +83,7 @@ _NOT_SO = re.compile(r"\s*(?:ではな|じゃな|で(?:終了|終わ)[^。]{0,4}
 
 
 def stated_commands(text: str) -> Iterator[StatedCommand]:
-    for found in COMMAND.finditer(text):
+    for found in islice(COMMAND.finditer(text), MAX_COMMANDS):
         if parts(found["command"]) is not None:
             stated = _printed(text, found) or _ended(text, found)
             if stated is not None:

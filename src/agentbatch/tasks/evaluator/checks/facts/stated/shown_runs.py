@@ -3,13 +3,19 @@ prints below. Pure."""
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import leaves_out, parts
 from agentbatch.tasks.evaluator.checks.facts.stated.context import context
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
 
 MAX_LINES = 20
-_BLOCK = re.compile(r"^```[^\n`]*\n((?:(?!```)[^\n]*\n){1,60})[ \t]*```", re.MULTILINE)
+MAX_BLOCKS = 100
+_BLOCK = re.compile(
+    r"^```[^\n`]*\n(?P<fenced>(?:(?!```)[^\n]*\n){1,60})[ \t]*```"
+    r"|(?<=\n\n)(?P<indented>(?:(?: {4}|\t)[^\n]*(?:\n|$)){1,60})",
+    re.MULTILINE,
+)
 _ROUGHLY = re.compile(
     r"\b(?:like|similar|something|roughly|approximately|might|may|could|format|sketch|mock\w*)\b"
     r"|类似|大致|大概|格式|のような|形式|イメージ",
@@ -21,12 +27,14 @@ _COMMENT = re.compile(r"\s+#\s.*")
 def shown_runs(text: str) -> Iterator[StatedCommand]:
     """Those of a block from its first line on, until one that is no plain run, or shows nothing: what comes behind it
     may depend on it."""
-    for block in _BLOCK.finditer(text):
+    for block in islice(_BLOCK.finditer(text), MAX_BLOCKS):
         around = context(text, block.start(), block.end())
         lead = text[max(0, block.start() - 300) : block.start()].rstrip().rpartition("\n")[2]
         if _ROUGHLY.search(lead) or _ROUGHLY.search(around.intro) or not around.states(demanded=False):
             continue
-        for shown in re.split(r"^[ \t]*\$[ \t]+", block[1], flags=re.MULTILINE)[1:]:
+        for shown in re.split(r"^[ \t]*\$[ \t]+", block["fenced"] or block["indented"], flags=re.MULTILINE)[
+            1:
+        ]:
             command, _, output = shown.partition("\n")
             command = _COMMENT.sub("", command).strip()
             lines = tuple(line.rstrip() for line in output.strip("\n").split("\n") if line.strip())
