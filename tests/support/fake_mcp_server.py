@@ -29,7 +29,8 @@ def ask(method: str) -> dict[str, Any]:
 
 def tick() -> None:
     for number in range(100_000):
-        Path("ticks").write_text(str(number))
+        Path("ticks.new").write_text(str(number))  # whole at each moment at which it is made to stand still
+        Path("ticks.new").replace("ticks")
         time.sleep(0.01)
 
 
