@@ -37,6 +37,7 @@ BAD = {"ref": "F1", "quote": "nine"}
         ([SOUND, LOAD], "it adds", BAD, ""),
         ([TESTS], "it adds", BAD, ""),
         ([GUARD], "it adds", BAD, ""),
+        ([replace(EXAMPLE, binding=False)], "it adds", BAD, ""),
         ([EXAMPLE, FAILED], "it adds", BAD, ""),
         ([EXAMPLE], "README.md says how", BAD, ""),
         ([EXAMPLE], "it says how", {"ref": "F1", "quote": "see README.md"}, ""),
