@@ -61,6 +61,7 @@ def test_dependencies(folder: Path, agentbatch: Command) -> None:
     assert found["report"] == "skipped It depends on primes, which was not completed (timeout)."
 
 
+@pytest.mark.slow
 def test_generated_tasks(folder: Path, agentbatch: Command) -> None:
     write(folder, example("generated-tasks.md"))
     for name in ("alpha", "beta"):

@@ -67,6 +67,7 @@ def test_what_every_request_is_refused_stops_the_batch_and_one_alone_does_not(ki
     assert watch.cause.startswith("The endpoint refuses: 20 requests in a row were refused")
 
 
+@pytest.mark.slow
 async def test_a_number_of_failures_ends_it_and_what_failed_is_asked_again(tmp_path: Path) -> None:
     write_input(tmp_path, 60)
     words = (*WORDS, "--max-failures", "3")

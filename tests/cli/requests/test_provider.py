@@ -38,6 +38,7 @@ async def looked_at(server: RehearsalServer, service: BatchService) -> None:
     )
 
 
+@pytest.mark.slow
 def test_without_a_key_the_rehearsal_server_plays_the_service(tmp_path: Path) -> None:
     write_input(tmp_path, 12)
     done = commands.run("requests", "run", *WORDS, "--ordered", cwd=tmp_path, env=environ_of(tmp_path, None))

@@ -24,6 +24,7 @@ from tests.support.waiting import until
 WORDS = ("in.jsonl", "-o", "out.jsonl")
 
 
+@pytest.mark.slow
 async def test_others_see_how_it_stands(tmp_path: Path) -> None:
     write_input(tmp_path, 2_000)
     async with endpoint(latency=0.3) as server, under_way(tmp_path, server, *WORDS, sent=30) as process:

@@ -212,6 +212,7 @@ def test_a_damaged_run_is_told_without_a_trace(folder: Path, command: Command, s
     assert run.run_id in done.stderr
 
 
+@pytest.mark.slow
 def test_a_newer_run_that_cannot_be_read_is_named_before_an_older_one_is_taken(
     folder: Path, command: Command
 ) -> None:

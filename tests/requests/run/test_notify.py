@@ -68,6 +68,7 @@ async def test_a_batch_without_failures_has_one_message(tmp_path: Path, hearer: 
     assert "Go on with" not in hearer.got[0]["message"]
 
 
+@pytest.mark.slow
 async def test_the_address_is_kept_nowhere_and_can_be_given_again(tmp_path: Path, hearer: Receiver) -> None:
     write_input(tmp_path, 6)
     async with endpoint([Fault(**REFUSED, times=1)]) as server:

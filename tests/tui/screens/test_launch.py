@@ -160,6 +160,7 @@ async def test_without_a_key_it_says_that_this_is_a_rehearsal(project: Project) 
         assert can_start(app)
 
 
+@pytest.mark.slow
 async def test_a_run_is_started_named_while_under_way_and_resumed_and_choices_are_remembered(
     project: Project,
 ) -> None:

@@ -251,6 +251,7 @@ async def test_an_export_asks_for_the_kind_and_the_path_and_says_what_it_cannot_
         await until(pilot, lambda: any("cannot be written" in message for message in messages(app)))
 
 
+@pytest.mark.slow
 async def test_an_export_overwrites_only_after_asking(tmp_path: Path) -> None:
     (tmp_path / "batch_results.json").write_text(json.dumps(OLD), encoding="utf-8")
     there = tmp_path / "batch_results-export.md"

@@ -211,6 +211,7 @@ async def test_what_came_up_while_another_pane_was_shown_is_not_missed(tmp_path:
         assert mounted(pilot) == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 async def test_a_long_transcript_pages_and_keeps_few_widgets(tmp_path: Path) -> None:
     talk = Talk(tmp_path)
     talk.begin("The very first prompt.")

@@ -37,6 +37,7 @@ def files(**texts: str) -> Snapshot:
     return Snapshot({name.replace("_dot_", "."): entry(text) for name, text in texts.items()})
 
 
+@pytest.mark.slow
 def test_tasks() -> None:
     for text in worst():
         stated_examples(text)

@@ -64,6 +64,7 @@ async def test_a_command_that_fails_the_same_way_is_nudged_with_its_error(run_ta
     assert users == ["Do it.", nudge]
 
 
+@pytest.mark.slow
 async def test_the_whole_way_from_a_loop_to_an_honest_end(run_tasks: Any) -> None:
     """Rewritten files that fail alike: nudged, ended, looked at, told to change the approach, stalled."""
     rewritten = [say(write(BAD.format(n)), RUN) for n in range(20)]
