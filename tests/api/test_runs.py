@@ -150,6 +150,7 @@ async def test_runs_at_once_in_one_loop_and_in_threads_change_nothing_of_the_pro
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 async def test_a_run_is_steered(make_batch: MakeBatch) -> None:
     batch = await make_batch(
         [task("a"), task("b", depends_on=["a"])], [script("a", HANGS)], request_timeout=600

@@ -50,6 +50,7 @@ def test_task_files(agentbatch: Any, folder: Path, content: bytes | None, messag
     check(agentbatch, folder, ["--parallel"], message)
 
 
+@pytest.mark.slow
 def test_a_directory_that_the_locale_cannot_name(folder: Path) -> None:
     (folder / "task.json").write_text('{"tasks": [{"id": "a", "dir": "größe/b", "first_prompt": "x"}]}')
     done = subprocess.run(

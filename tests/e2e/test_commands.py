@@ -74,6 +74,7 @@ def test_the_first_signal_drains_and_results_are_written(
     assert statuses[1:] == ["cancelled"] * 9
 
 
+@pytest.mark.slow
 def test_the_second_signal_stops_at_once_and_leaves_no_process(folder: Path, environ: dict[str, str]) -> None:
     mark = f"31{os.getpid()}"
     task = {"id": "slow", "dir": "w", "first_prompt": "p", "verify": f"sleep {mark}"}
@@ -102,6 +103,7 @@ def sleeping(mark: str) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_ends_it_quietly(folder: Path, environ: dict[str, str]) -> None:
     shutil.copy(SAMPLE, folder)
     command = f"{sys.executable} -m agentbatch --dry-run | head -n 1"

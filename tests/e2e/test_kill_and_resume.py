@@ -70,6 +70,7 @@ async def test_stopped_by_sigterm_and_resumed(
     assert batch.files() == files_of(count, lines)
 
 
+@pytest.mark.slow
 async def test_a_second_engine_on_a_run_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
     async with scripts() as server:
         first = InterruptedBatch(tmp_path / "batch", server, environ)

@@ -100,6 +100,7 @@ def test_the_next_pull_goes_on_where_the_last_one_broke(pull: Pull, folder: Path
     assert left(folder) == ["small-q4.gguf"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_has_come(environ: dict[str, str], folder: Path, hub: Hub, pull: Pull) -> None:
     hub.files[NAME] = Stored(b"GGUF" + random.Random(2).randbytes(24_000_000), trickle=0.004)
     started = commands.start("models", "pull", NAME, cwd=folder.parent.parent.parent, env=environ)

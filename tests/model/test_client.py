@@ -297,6 +297,7 @@ async def test_a_429_waits_as_long_as_the_server_asks(
             assert second.at - first.at >= least
 
 
+@pytest.mark.slow
 async def test_one_429_cools_the_endpoint_for_all_its_clients_and_a_probe_goes_first(
     open_endpoint: OpenEndpoint,
 ) -> None:

@@ -117,6 +117,7 @@ def test_command_prints_its_url_serves_and_stops_on_sigterm(
         assert (process.returncode, out, err) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_command_plays_a_folder_and_says_what_is_wrong_with_it(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(GOOD)
     with running("--scripts", str(tmp_path)) as (_, base_url):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from textual.command import CommandPalette
 
 from agentbatch.tui.app import AgentbatchApp, KeyCommands, keys_on
@@ -42,6 +43,7 @@ def test_the_trace_of_a_crash_shows_neither_locals_nor_keys() -> None:
     assert "sk-very-secret" not in told
 
 
+@pytest.mark.slow
 async def test_the_palette_finds_what_keys_do(tmp_path: Path) -> None:
     with scene(tmp_path) as made:
         async with over(made).run_test(size=(100, 40), notifications=True) as pilot:
@@ -85,6 +87,7 @@ async def test_copying_and_the_folder_of_a_task(tmp_path: Path) -> None:
         await made.store.close()
 
 
+@pytest.mark.slow
 async def test_searching_the_transcript_from_the_keyboard(tmp_path: Path) -> None:
     with scene(tmp_path) as made:
         async with over(made).run_test(size=(120, 40)) as pilot:

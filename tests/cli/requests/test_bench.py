@@ -42,6 +42,7 @@ def test_one_document(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_spending_needs_an_endpoint_that_is_set(tmp_path: Path) -> None:
     done = _bench(tmp_path, *SMALL, "--yes-spend")
     assert done.returncode == 2

@@ -36,6 +36,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield disk
 
 
+@pytest.mark.slow
 async def test_an_outage_stops_it_and_what_failed_is_asked_again(tmp_path: Path) -> None:
     write_input(tmp_path, 60)
     words = (*WORDS, "--max-retries", "0", "--concurrency", "1")

@@ -50,6 +50,7 @@ def test_without_a_key_the_rehearsal_server_plays_the_service(tmp_path: Path) ->
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+@pytest.mark.slow
 async def test_a_kill_while_waiting_costs_nothing(tmp_path: Path) -> None:
     write_input(tmp_path, 30)
     async with provider(BatchServiceOptions(seconds=600.0)) as (server, service):

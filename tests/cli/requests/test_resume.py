@@ -142,6 +142,7 @@ async def test_only_what_a_resumption_knows_may_be_said(tmp_path: Path) -> None:
     assert (code, "cd there first" in err) == (2, True)
 
 
+@pytest.mark.slow
 async def test_a_torn_last_line_is_mended(tmp_path: Path) -> None:
     write_input(tmp_path, 100)
     out = tmp_path / "out.jsonl"

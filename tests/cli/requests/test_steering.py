@@ -109,6 +109,7 @@ async def test_sigterm_is_as_ctrl_c(tmp_path: Path) -> None:
         assert len(lines_of(tmp_path / "out.jsonl")) == len(server.requests)
 
 
+@pytest.mark.slow
 async def test_a_pause_holds_it_until_it_goes_on(tmp_path: Path) -> None:
     write_input(tmp_path, 200)
     async with endpoint(latency=0.5) as server, under_way(tmp_path, server, *WORDS, sent=10) as process:
@@ -206,6 +207,7 @@ async def test_names_that_look_like_flags_in_the_background_too(tmp_path: Path) 
         assert len(server.requests) == len(lines_of(tmp_path / "-out.jsonl")) == 100
 
 
+@pytest.mark.slow
 async def test_a_second_engine_is_kept_out_and_a_killed_one_is_not_in_the_way(tmp_path: Path) -> None:
     write_input(tmp_path, 200)
     async with endpoint(latency=0.5) as server:

@@ -51,6 +51,7 @@ async def test_attach_needs_a_terminal_and_names_what_does_without(tmp_path: Pat
     assert (code, f"agentbatch watch --plain {run.run_id}" in err) == (2, True)
 
 
+@pytest.mark.slow
 async def test_watch_follows_it_in_lines(tmp_path: Path) -> None:
     write_input(tmp_path, 60)
     async with (

@@ -122,6 +122,7 @@ RUN = "20260102-030405-aaaa"
 LATER = "20260102-040506-bbbb"
 
 
+@pytest.mark.slow
 def test_what_the_engine_did_is_said_and_what_it_refused_ends_with_1(fleet: Fleet) -> None:
     fleet.start(RUN)
     assert fleet.say("pause") == (0, "pause None\n", "")

@@ -142,6 +142,7 @@ def test_the_variable_starts_one_background_process_not_a_chain(project: Project
     assert (project.run.path / ENGINE_LOG).read_text() == ""
 
 
+@pytest.mark.slow
 def test_modules_that_lie_in_the_folder_are_not_imported(project: Project) -> None:
     (project.folder / "json.py").write_text("raise SystemExit('taken over')")
     assert project.start_with_pipes("--daemon", "--sandbox", "none").returncode == 0

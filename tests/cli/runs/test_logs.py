@@ -132,6 +132,7 @@ def followers() -> Iterator[list[Follower]]:
                 stream.close()
 
 
+@pytest.mark.slow
 async def test_following_ends_with_the_run(tmp_path: Path, followers: list[Follower]) -> None:
     store = begin(tmp_path, 1)
     follower = Follower(tmp_path)

@@ -66,6 +66,7 @@ def test_the_question_tells_what_each_mode_would_run() -> None:
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="needs the package tmux")
+@pytest.mark.slow
 def test_on_a_terminal_that_cannot_draw_the_answer_is_what_runs(tmp_path: Path) -> None:
     sample = json.loads((CHECKOUT / "task.json").read_text(encoding="utf-8"))["tasks"]
     (tmp_path / "task.json").write_text(json.dumps({"tasks": sample[:1]}), encoding="utf-8")

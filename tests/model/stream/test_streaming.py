@@ -359,6 +359,7 @@ async def test_keep_alives_are_no_data(start: Start, open_endpoint: OpenEndpoint
     assert 3 < sent < 200
 
 
+@pytest.mark.slow
 async def test_a_long_answer_may_take_longer_than_the_timeout(
     start: Start, open_endpoint: OpenEndpoint
 ) -> None:
@@ -457,6 +458,7 @@ async def test_a_flood_is_cut_off(
     assert sent < 3 * limit * 1_000_000
 
 
+@pytest.mark.slow
 async def test_progress_is_told_now_and_then(start: Start, open_endpoint: OpenEndpoint) -> None:
     async def slow(connection: Connection) -> None:
         await connection.head()

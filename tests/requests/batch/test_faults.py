@@ -113,6 +113,7 @@ async def test_the_reasons_cover_what_a_server_does(serve: Serve) -> None:
         assert reason in error.message, moment
 
 
+@pytest.mark.slow
 async def test_after_a_burst_of_429s_one_goes_first_and_the_others_follow_by_and_by(serve: Serve) -> None:
     """Forty at once are refused: after the cooldown one probes; each answer lets two follow."""
     at_once = 40

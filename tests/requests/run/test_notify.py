@@ -56,6 +56,7 @@ async def test_the_first_failure_and_the_end_are_told(tmp_path: Path, hearer: Re
     assert TOKEN not in err
 
 
+@pytest.mark.slow
 async def test_a_batch_without_failures_has_one_message(tmp_path: Path, hearer: Receiver) -> None:
     write_input(tmp_path, 3)
     async with endpoint() as server:

@@ -54,6 +54,7 @@ async def play(
     return store
 
 
+@pytest.mark.slow
 async def test_the_first_failure_and_the_end_are_told_in_this_order(
     tmp_path: Path, receiver: Receiver
 ) -> None:

@@ -149,6 +149,7 @@ async def test_a_cancelled_task_ends_and_is_not_resumed(run_tasks: Any, tmp_path
     assert ran.outcome.exit_code == 1
 
 
+@pytest.mark.slow
 async def test_a_failed_task_is_tried_again_while_the_run_goes_on(run_tasks: Any, tmp_path: Path) -> None:
     bad = script("bad", Fault(status=422, times=1), bash("touch x"), FINISH)
     long = script("long", bash("sleep 2"), FINISH)
@@ -217,6 +218,7 @@ async def test_a_stop_while_paused_does_not_wait_for_ever(run_tasks: Any, tmp_pa
     assert (ran.task.status, ran.task.resumable) == ("cancelled", True)
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_is_refused_with_a_sentence(run_tasks: Any, tmp_path: Path) -> None:
     def ask_all(outside: Outside) -> None:
         outside.ask("cancel", task="bb")

@@ -28,6 +28,7 @@ async def test_a_stop_while_paused_ends_a_task_that_was_in_a_command(run_tasks: 
     assert (ran.task.status, ran.task.resumable) == ("cancelled", True)
 
 
+@pytest.mark.slow
 async def test_a_paused_task_that_was_cancelled_and_is_tried_again_is_not_held(run_tasks: Any) -> None:
     def pause_and_cancel(hand: Hand) -> None:
         hand.steering.pause("a")

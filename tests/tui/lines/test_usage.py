@@ -193,6 +193,7 @@ async def test_the_folders_own_prices_win_and_a_broken_file_is_told(tmp_path: Pa
     view.close()
 
 
+@pytest.mark.slow
 async def test_a_hidden_pane_reads_no_prices(tmp_path: Path) -> None:
     folder = await stored_runs.finished(tmp_path)
     view, pane = open_view(folder), UsagePane()

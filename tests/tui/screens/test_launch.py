@@ -146,6 +146,7 @@ async def test_it_shows_what_would_run_and_how(project: Project) -> None:
         assert can_start(app)
 
 
+@pytest.mark.slow
 async def test_without_a_key_it_says_that_this_is_a_rehearsal(project: Project) -> None:
     project.write(sample("t"))
     app = project.app()
@@ -221,6 +222,7 @@ async def is_resumed_with_what_was_chosen(project: Project, run: RunFolder) -> N
         await until(pilot, lambda: project.started[1].ended() is not None)
 
 
+@pytest.mark.slow
 async def test_escape_calls_a_start_off(project: Project) -> None:
     project.write(sample("t"))
     app = project.app("-t", "never.json")

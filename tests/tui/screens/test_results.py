@@ -107,6 +107,7 @@ async def test_an_empty_folder_says_how_to_start_and_q_leaves(tmp_path: Path) ->
     assert app.return_value == 0
 
 
+@pytest.mark.slow
 async def test_enter_opens_runs_and_results_files_and_says_what_cannot_be_read(tmp_path: Path) -> None:
     _, second, broken = await a_folder(tmp_path)
     app = browser(tmp_path)
@@ -190,6 +191,7 @@ async def test_one_marked_run_is_compared_with_the_chosen_one(tmp_path: Path) ->
         assert ["✗ error" in row, "✓ completed" in row, row.rstrip().endswith("better")] == [True] * 3
 
 
+@pytest.mark.slow
 async def test_a_comparison_of_many_tasks_scrolls(tmp_path: Path) -> None:
     many = await finished(tmp_path, datetime(2026, 1, 1), tasks=300)
     few = await finished(tmp_path, datetime(2026, 1, 2), tasks=2)

@@ -30,6 +30,7 @@ def opened() -> Iterator[list[Terminal]]:
         terminal.close()
 
 
+@pytest.mark.slow
 async def test_the_browser_opens_a_run_and_gives_the_terminal_back(
     folder: Path, opened: list[Terminal]
 ) -> None:
@@ -54,6 +55,7 @@ async def test_an_old_results_file_opens_in_the_run_screen(folder: Path, opened:
     terminal.until("code 0")
 
 
+@pytest.mark.slow
 async def test_two_runs_are_compared_on_the_terminal(folder: Path, opened: list[Terminal]) -> None:
     first = await interrupted(folder, datetime(2026, 1, 1))
     second = await finished(folder, datetime(2026, 1, 2), tasks=4)

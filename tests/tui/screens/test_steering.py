@@ -15,6 +15,7 @@ from tests.tui.steered_run import HELD, app_over, at_work, bash, project, run_sc
 SIZE = (100, 30)
 
 
+@pytest.mark.slow
 async def test_one_task_or_all_are_paused_and_go_on_and_what_is_over_runs_again(tmp_path: Path) -> None:
     async with project(tmp_path, [script("a"), script("b", HELD), script("c", HELD)]) as made:
         engine = await made.start("--parallel", "3")

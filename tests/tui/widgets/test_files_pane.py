@@ -134,6 +134,7 @@ async def test_the_cursor_goes_from_file_to_file_and_into_the_diff(tmp_path: Pat
     await store.close()
 
 
+@pytest.mark.slow
 async def test_what_is_read_stays_where_it_is_while_other_files_come(tmp_path: Path) -> None:
     store = under_way(tmp_path, "t0")
     root = tmp_path / "d0"
@@ -314,6 +315,7 @@ async def test_what_was_looked_for_before_is_not_told_of_another_task(tmp_path: 
     await store.close()
 
 
+@pytest.mark.slow
 async def test_what_comes_up_during_a_look_is_looked_for_afterwards(tmp_path: Path) -> None:
     store = under_way(tmp_path, "t0")
     slow = Slow(store.folder.task("t0"))

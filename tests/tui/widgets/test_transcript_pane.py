@@ -237,6 +237,7 @@ async def test_a_long_transcript_pages_and_keeps_few_widgets(tmp_path: Path) -> 
         await until(pilot, lambda: "make step-399" in shown(pilot) and at_end(pane))
 
 
+@pytest.mark.slow
 async def test_earlier_blocks_come_by_a_key_and_by_a_click_and_nothing_jumps(tmp_path: Path) -> None:
     talk = talk_of(tmp_path, range(200))
     async with on_screen(talk) as (app, pilot):
@@ -280,6 +281,7 @@ async def test_ten_thousand_messages_hold_nothing_up(tmp_path: Path) -> None:
         assert pane_of(pilot).search("output of 17") == 111
 
 
+@pytest.mark.slow
 async def test_a_search_finds_what_is_closed_and_what_is_far(tmp_path: Path) -> None:
     talk = Talk(tmp_path)
     talk.begin("p")

@@ -51,6 +51,7 @@ def last_word(ran: Any, request: int) -> str:
     return text
 
 
+@pytest.mark.slow
 async def test_a_command_that_fails_the_same_way_is_nudged_with_its_error(run_tasks: Any) -> None:
     rewritten = [say(write(BAD.format(n)), RUN) for n in range(3)]
     ran = await run_tasks([task()], [script(*rewritten, say(write("print(1)\n"), RUN), say(FINISH))])

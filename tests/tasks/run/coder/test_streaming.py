@@ -81,6 +81,7 @@ async def test_every_cut_is_a_retry_and_nothing_short_is_taken_as_whole(run_task
     assert "I look at the files" not in told, "the beginning of a cut answer is in no history"
 
 
+@pytest.mark.slow
 async def test_a_stall_is_noticed_by_its_silence(run_tasks: Any) -> None:
     stalled = Script(
         prompt="Do it.",
@@ -112,6 +113,7 @@ async def test_streams_are_not_asked_for_when_switched_off(run_tasks: Any) -> No
     assert not any("stream" in request for request in ran.coder_requests() + ran.evaluator_requests())
 
 
+@pytest.mark.slow
 async def test_tokens_are_shown_while_they_come_and_stored_nowhere(run_tasks: Any) -> None:
     shown: list[int] = []
     ran = await run_tasks(

@@ -199,6 +199,7 @@ async def test_a_rate_limit_is_kept_and_its_wait_is_seen(run_tasks: Any, limit: 
     assert [event.wait > 10 for event in ran.of_type(e.RateLimited)] == [True]
 
 
+@pytest.mark.slow
 async def test_an_interrupted_call_is_answered_in_the_transcript(run_tasks: Any) -> None:
     coder = calls(bash("true"), bash("sleep 60"), write("never"))
     ran = await run_tasks([task(timeout=3)], [script(coder)])

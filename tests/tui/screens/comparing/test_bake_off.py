@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
@@ -20,6 +22,7 @@ def test_it_uses_the_signs_that_the_terminal_has() -> None:
     assert all(line.text.isascii() for line in bake_off_lines(found, 80, Glyphs(ascii=True)))
 
 
+@pytest.mark.slow
 async def test_it_is_a_key_away_and_follows_the_run(tmp_path: Path) -> None:
     store = stored_runs.begin(tmp_path, 1, settings={"models": ["small", "large"]})
     for number, model in enumerate(("small", "large"), 1):

@@ -134,6 +134,7 @@ def test_a_full_disk_is_said(source: Path, small_disk: Path) -> None:
         copied(source, small_disk / "copy")
 
 
+@pytest.mark.slow
 def test_removing_takes_whatever_a_coder_left(tmp_path: Path) -> None:
     place = tmp_path / "left"
     place.mkdir()
