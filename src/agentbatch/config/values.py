@@ -1,7 +1,7 @@
 """What settings are made of: their types, each with the check and the sentence for what is none of it. Pure."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -202,3 +202,10 @@ Headers = Annotated[tuple[SecretStr, ...], BeforeValidator(_check_headers)]
 
 Key = Annotated[SecretStr | None, AfterValidator(_check_key)]
 """One word; None: there is none, or it is empty."""
+
+
+def check_variables(value: Mapping[str, str]) -> None:
+    """Raises ValueError where a command cannot be given them as its environment."""
+    for name, text in value.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in text:
+            raise ValueError(f"{name!r} is not a name for an environment variable, or has a NUL character")

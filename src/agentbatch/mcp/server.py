@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from agentbatch.config import Amount
 from agentbatch.config.headers import read_header
+from agentbatch.config.values import check_variables
 
 TIMEOUT = 60.0
 """Seconds for one call of a tool, unless the server's `timeout` says otherwise."""
@@ -64,9 +65,8 @@ class McpServer(BaseModel):
     @field_validator("env")
     @classmethod
     def _check_env(cls, value: dict[str, str]) -> dict[str, str]:
+        check_variables(value)
         for name, text in value.items():
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in text:
-                raise ValueError(f"{name!r} is not a name for an environment variable")
             if REFERENCE.search(text):
                 raise ValueError(
                     f"{name}: a command gets no variable of yours but those that all of the task's commands have; "

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from agentbatch.config import Amount, Isolation, StopAt
+from agentbatch.config.values import check_variables
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
 from agentbatch.mcp.server import McpServers
@@ -261,9 +262,7 @@ class Task(BaseModel):
     @field_validator("env")
     @classmethod
     def _check_env(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in text:
-                raise ValueError(f"{name!r} is not a name for an environment variable")
+        check_variables(value)
         return value
 
     @field_validator("protected_paths", "context", "include")

@@ -23,7 +23,7 @@ from agentbatch.workspace.tools.base import Toolbox
 from agentbatch.workspace.tools.toolbox import summarise
 from agentbatch.workspace.workspace import CommandRecord, ToolResult, Workspace
 
-MISFORMED_REPLIES = 2
+MALFORMED_REPLIES = 2
 """In a row, before the form of the calls changes."""
 
 PROSE = frozenset((".md", ".txt", ".rst", ".adoc"))
@@ -187,11 +187,11 @@ class Agent:
         if self.model.used_mode != self._malformed_mode:
             self._malformed, self._malformed_mode = 0, self.model.used_mode
         self._malformed += 1
-        if self._malformed < MISFORMED_REPLIES:
+        if self._malformed < MALFORMED_REPLIES:
             return False
         self._malformed = 0
         return self.model.step_down(
-            f"{MISFORMED_REPLIES} replies in a row held no call that could be carried out"
+            f"{MALFORMED_REPLIES} replies in a row held no call that could be carried out"
         )
 
     def wellformed(self) -> None:

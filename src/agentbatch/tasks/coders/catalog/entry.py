@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from agentbatch.config.values import check_variables
 from agentbatch.tasks.agents.definition import Part
 from agentbatch.text import nearest
 
@@ -33,9 +34,7 @@ def _elsewhere(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_variables(value: Mapping[str, str]) -> Mapping[str, str]:
-    for name, text in value.items():
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in text:
-            raise ValueError(f"{name!r} is not a name for an environment variable, or has a NUL character")
+    check_variables(value)
     return value
 
 
