@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.runs.store.store import Store
-from agentbatch.tasks.run.assemble import cluster_workspaces
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.workspaces.cluster import cluster_workspaces
 from agentbatch.workspace.workspace import Workspaces
 from tests.support.ray_cluster import RayCluster
 from tests.tasks.run.conftest import Ran

@@ -17,8 +17,8 @@ from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.store import Store
-from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.workspaces.local import local_workspaces
 from agentbatch.workspace.workspace import Ending, Left, Order, Workspaces
 
 

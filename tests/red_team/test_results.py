@@ -17,7 +17,7 @@ from agentbatch.runs.folder import RunFolder, create_run_folder, holder, one_at_
 from agentbatch.runs.store.store import Store
 from agentbatch.runs.store.viewers import mark_watched
 from agentbatch.tasks.results.changes import write_changes
-from agentbatch.tasks.run.baseline import Baseline
+from agentbatch.tasks.run.beginning.baseline import Baseline
 from agentbatch.tasks.run.prepare.results_file import choose_results_file
 from agentbatch.workspace.workspace import Snapshot
 

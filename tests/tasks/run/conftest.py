@@ -21,9 +21,9 @@ from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.store import Store
-from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.workspaces.local import local_workspaces
 from agentbatch.workspace.workspace import Workspaces
 from tests.support.keys import KEY
 

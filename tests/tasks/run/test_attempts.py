@@ -14,10 +14,10 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.database import read_state
 from agentbatch.runs.store.store import Store
-from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.ending.choosing import CHANGED_SINCE, UNHEARD
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.steering import Steering
+from agentbatch.tasks.run.workspaces.local import local_workspaces
 from agentbatch.workspace.workspace import Order, Workspaces
 from tests.tasks.run.awkward_moments import Hand
 from tests.tasks.run.verdicts import COMPLETE

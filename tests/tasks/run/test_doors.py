@@ -30,9 +30,9 @@ from agentbatch.tasks.evaluator.evaluator import (
     Tried,
     TurnEvidence,
 )
-from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.workspaces.local import local_workspaces
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Order, Snapshot, Workspace, Workspaces
 from tests.support.sent_workspaces import SentTaskWorkspace, SentWorkspaces

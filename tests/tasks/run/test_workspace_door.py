@@ -13,10 +13,10 @@ from agentbatch.config import load_settings
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
-from agentbatch.tasks.run.assemble import local_workspaces
 from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.run_batch import RunOutcome, run_batch
+from agentbatch.tasks.run.workspaces.local import local_workspaces
 from agentbatch.workspace.workspace import Order, Workspaces
 from tests.support.paths import CHECKOUT
 from tests.support.sent_workspaces import ELSEWHERE, SentTaskWorkspace, SentWorkspace, SentWorkspaces

@@ -11,7 +11,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state.run_state import RunState
-from agentbatch.tasks.run.baseline import NAME, Baseline
+from agentbatch.tasks.run.beginning.baseline import NAME, Baseline
 from agentbatch.tui.reading.changes_source import (
     ChangesNote,
     Directory,

@@ -12,7 +12,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.results.changes import PATCH, write_changes
-from agentbatch.tasks.run.baseline import NAME, Baseline
+from agentbatch.tasks.run.beginning.baseline import NAME, Baseline
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.reading.view import FileView, RunView, open_view
 from agentbatch.tui.widgets.files.changed_tree import ChangedTree

@@ -14,7 +14,7 @@ from agentbatch.cluster.connection.connection import Connection
 from agentbatch.cluster.exchange.losses import Lost
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
-from agentbatch.tasks.run.assemble import throwaway_cluster
+from agentbatch.tasks.run.workspaces.cluster import throwaway_cluster
 from agentbatch.workspace.workspace import Order, Program, Workspace
 
 A_LITTLE = 0.001

@@ -18,9 +18,9 @@ from agentbatch.errors import UserError
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.external.probe import probe
 from agentbatch.tasks.coders.makers import CoderKinds
-from agentbatch.tasks.run.assemble import throwaway_workspace
 from agentbatch.tasks.run.prepare.coders import check_named, missing_package
 from agentbatch.tasks.run.prepare.own_files import planted_coders
+from agentbatch.tasks.run.workspaces.local import throwaway_workspace
 from agentbatch.text import clip, fold, pad, width
 from agentbatch.workspace.preparation import choose_here, find_program, own_environment
 

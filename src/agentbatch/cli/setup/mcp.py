@@ -21,8 +21,8 @@ from agentbatch.mcp.task_servers import RunningServer
 from agentbatch.mcp.tools import Offered, offered, without_keys
 from agentbatch.redaction import Redactor, shown_url
 from agentbatch.tasks.coders.makers import CoderKinds
-from agentbatch.tasks.run.assemble import throwaway_workspace
 from agentbatch.tasks.run.prepare.servers import check_package, filled, server_secrets
+from agentbatch.tasks.run.workspaces.local import throwaway_workspace
 from agentbatch.tasks.spec.task_file import load_tasks
 from agentbatch.text import clip, counted
 from agentbatch.workspace.preparation import choose_here, own_environment

@@ -18,7 +18,7 @@ from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.listing import open_run, recorded
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.visits import Visit, note_visit, visiting
-from agentbatch.tasks.run.visiting import why_not_visited
+from agentbatch.tasks.run.user.visiting import why_not_visited
 from agentbatch.text import clip, harmless, list_names
 
 SHELL = """\
@@ -115,8 +115,8 @@ def _need(answer: Answer) -> None:
 
 
 def _visit(folder: RunFolder, info: RunStarted, task_id: str) -> int:
-    from agentbatch.tasks.run.open_shell import shell_in  # heavy: all that a run is prepared with
     from agentbatch.tasks.run.prepare.prepare import prepare
+    from agentbatch.tasks.run.user.open_shell import shell_in  # heavy: all that a run is prepared with
 
     settings, env_file = read_settings({**info.flags, "resume": True})
     prepared = prepare(settings, env_file=env_file, flags=info.flags, resume=folder)

@@ -181,6 +181,17 @@ class TaskState(BaseModel):
         return self.finished and not (self.resumable and self.status in ("cancelled", "skipped"))
 
     @property
+    def used_its_budget(self) -> bool:
+        """One of its own, which may be raised."""
+        return self.status == "timeout" and self.reason == "budget"
+
+    @property
+    def may_continue(self) -> bool:
+        """A later session may continue it where it was: it is not over, was only taken out of the task file, or has
+        used up a budget of its own."""
+        return not self.finished or self.resumable or self.reason == "left_out" or self.used_its_budget
+
+    @property
     def begun(self) -> bool:
         """It was at work at some time, whatever a clock that was set back says of how long."""
         return self.started_at is not None or self.seconds_before > 0 or self.iteration > 0

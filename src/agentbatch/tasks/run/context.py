@@ -8,7 +8,7 @@ from agentbatch.runs.store.store import Store
 from agentbatch.tasks.agents.project import Given
 from agentbatch.tasks.coders.coder import Coders
 from agentbatch.tasks.evaluator.evaluator import Evaluators
-from agentbatch.tasks.run.beginnings import Beginnings
+from agentbatch.tasks.run.beginning.beginnings import Beginnings
 from agentbatch.tasks.run.signals import RunSignals
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Order, SetupCache, TaskWorkspace, Workspaces

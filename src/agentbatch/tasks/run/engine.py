@@ -12,10 +12,10 @@ from agentbatch.spending.failure_limit import MAX_UNANSWERED_TASKS, FailureLimit
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.ending.choosing import Choosing
 from agentbatch.tasks.run.ending.task_end import in_words
-from agentbatch.tasks.run.resume.resume_plan import ResumePlan, may_continue
+from agentbatch.tasks.run.resume.resume_plan import ResumePlan
 from agentbatch.tasks.run.schedule.scheduler import Outcome, Scheduler
+from agentbatch.tasks.run.schedule.task_queue import TaskQueue
 from agentbatch.tasks.run.task_loop import EndpointUnusable, TaskLoop
-from agentbatch.tasks.run.task_queue import TaskQueue
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import counted
 
@@ -126,7 +126,7 @@ class TasksEngine:
         if self.queue.actions:
             state = self.context.store.state
             over = {one.id for one in state.tasks.values() if one.finished and not one.resumable}
-            gone = {one.id for one in state.tasks.values() if not may_continue(one)}
+            gone = {one.id for one in state.tasks.values() if not one.may_continue}
             owners = {one.id: one.attempt_of or one.id for one in state.by_id.values()}
             await self.context.workspaces.remove_leftovers([one for one, of in owners.items() if of in over])
             await self.context.beginnings.drop(*(one for one, of in owners.items() if of in gone))

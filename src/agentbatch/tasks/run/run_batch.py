@@ -26,7 +26,7 @@ from agentbatch.tasks.agents.tool_modes import ToolModes
 from agentbatch.tasks.coders.coder import Coders
 from agentbatch.tasks.evaluator.makers import BuiltinEvaluators, MakeEvaluators
 from agentbatch.tasks.results.document import results_document
-from agentbatch.tasks.run.assemble import make_engine, workspaces_of
+from agentbatch.tasks.run.assemble import make_engine
 from agentbatch.tasks.run.ending.task_end import in_words
 from agentbatch.tasks.run.endpoints import open_endpoints, start_local
 from agentbatch.tasks.run.engine import TasksEngine
@@ -37,6 +37,7 @@ from agentbatch.tasks.run.prepare.results_file import refuse_turned_link
 from agentbatch.tasks.run.resume.recovery import repair_run
 from agentbatch.tasks.run.resume.resume import load_resume_plan
 from agentbatch.tasks.run.steering import Steering
+from agentbatch.tasks.run.workspaces.local import local_workspaces
 from agentbatch.toolcalls.remembered import ToolModeMemory, memory_file
 from agentbatch.workspace.workspace import Workspaces
 
@@ -54,6 +55,16 @@ class RunOutcome:
     """0 all completed; 1 some did not; 130 interrupted."""
     problem: str = ""
     """Why results could not be written, as a sentence; empty when they were."""
+
+
+def workspaces_of(prepared: PreparedRun, store: Store) -> Workspaces:
+    """Those of this machine, or of a cluster where one was chosen."""
+    address = prepared.settings.cluster
+    if not address:
+        return local_workspaces(prepared, store)
+    from agentbatch.tasks.run.workspaces.cluster import cluster_workspaces
+
+    return cluster_workspaces(prepared, store, address)
 
 
 async def run_batch(

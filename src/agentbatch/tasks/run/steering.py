@@ -8,8 +8,8 @@ from agentbatch.runs.quota_events import QUOTA_TRIED
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.visits import refuse_visited
 from agentbatch.tasks.run.engine import TasksEngine
-from agentbatch.tasks.run.saying import hearers, when_heard, why_deaf
-from agentbatch.tasks.run.visiting import tell_visits, why_not_visited
+from agentbatch.tasks.run.user.saying import hearers, when_heard, why_deaf
+from agentbatch.tasks.run.user.visiting import tell_visits, why_not_visited
 from agentbatch.text import counted, nearest
 
 

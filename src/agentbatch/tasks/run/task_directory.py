@@ -8,10 +8,10 @@ from agentbatch.runs import events as e
 from agentbatch.tasks.agents.project import Project, project_of, unchanged
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.results.changes import write_changes
-from agentbatch.tasks.run.baseline import Baseline
+from agentbatch.tasks.run.beginning.baseline import Baseline
+from agentbatch.tasks.run.beginning.setup import set_up
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.setup import set_up
-from agentbatch.tasks.run.visiting import tell_visits
+from agentbatch.tasks.run.user.visiting import tell_visits
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.files.diff.diff import changes, file_changes, render_patch
 from agentbatch.workspace.workspace import Protected, Snapshot, TaskWorkspace, Workspace

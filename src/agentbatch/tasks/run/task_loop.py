@@ -26,12 +26,12 @@ from agentbatch.tasks.evaluator.evaluator import (
     Start,
     TurnEvidence,
 )
+from agentbatch.tasks.run.beginning.setup import SetupFailed, is_set_up
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.ending.task_end import TaskEnd, is_elsewhere, reported_bug
-from agentbatch.tasks.run.heed import heed, heeded
 from agentbatch.tasks.run.resume.resumed_task import ResumedTask, prepared_record, resumed_task
-from agentbatch.tasks.run.setup import SetupFailed, is_set_up
 from agentbatch.tasks.run.task_directory import TaskDirectory
+from agentbatch.tasks.run.user.saying import heed, heeded
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import TaskWorkspace
 

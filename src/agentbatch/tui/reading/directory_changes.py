@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agentbatch.tasks.run.baseline import NAME, Baseline
+from agentbatch.tasks.run.beginning.baseline import NAME, Baseline
 from agentbatch.workspace.files.diff.diff import changes
 from agentbatch.workspace.files.diff.file_diff import FileChange, file_change
 from agentbatch.workspace.inspection import MAX_FILES, has_path, look, unchanged_since

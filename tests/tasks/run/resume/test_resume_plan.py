@@ -7,7 +7,7 @@ import pytest
 
 from agentbatch.runs.state.bills import Bill
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.tasks.run.resume.resume_plan import may_continue, resume_actions
+from agentbatch.tasks.run.resume.resume_plan import resume_actions
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.tasks.spec.task import AttemptSpec, Task
@@ -57,9 +57,9 @@ def test_one_task(state: dict[str, Any] | None, expected: str, retried: str, for
     assert resume_actions(tasks, states, retry_failed=True) == {"t": retried}
     assert resume_actions(tasks, states, force=True) == {"t": forced}
     if "continue" in (expected, retried):  # what it needs for that is not removed
-        assert may_continue(states["t"])
+        assert states["t"].may_continue
     elif expected == "keep":
-        assert not may_continue(states["t"])
+        assert not states["t"].may_continue
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_higher_budget_of_its_own_lets_it_go_on(
     bill = Bill(role="coder", model="m", usage=Usage(input=90, output=10, calls=1), cost=1.0)
     state = known(**OVER, **was, status="timeout", reason="budget", bills=(bill,))
     assert resume_actions([planned(**limits)], {"t": state}) == {"t": expected}
-    assert may_continue(state)
+    assert state.may_continue
 
 
 def test_what_was_skipped_gets_another_chance_when_what_it_depends_on_does() -> None:

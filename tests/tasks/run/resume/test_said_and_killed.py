@@ -11,8 +11,8 @@ import pytest
 from agentbatch.runs import events as e
 from agentbatch.runs.store.database import load_messages
 from tests.tasks.run.awkward_moments import Killed
-from tests.tasks.run.test_saying import UNTIL_SAID, outside
 from tests.tasks.run.test_steering import FINISH, bash, script, task
+from tests.tasks.run.user.test_saying import UNTIL_SAID, outside
 
 pytestmark = pytest.mark.slow
 

@@ -17,10 +17,10 @@ from agentbatch.tasks.attempts.ranking import Candidate, standings, why
 from agentbatch.tasks.evaluator.evaluator import Done, Known, Start, Tried
 from agentbatch.tasks.results.changes import PATCH
 from agentbatch.tasks.results.taken_over import take_over
+from agentbatch.tasks.run.beginning.setup import tear_down
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.ending.task_end import in_words, is_elsewhere, reported_bug
 from agentbatch.tasks.run.resume.resumed_task import prepared_record
-from agentbatch.tasks.run.setup import tear_down
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Ending, Left, Protected, Snapshot, TaskWorkspace, Workspace
 

@@ -19,10 +19,9 @@ from agentbatch.tasks.results.changes import PATCH
 from agentbatch.tasks.results.records import Records
 from agentbatch.tasks.results.steps import Happening, steps
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
+from agentbatch.tasks.run.beginning.setup import tear_down
 from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.ending.hidden_verify import hidden_verify
-from agentbatch.tasks.run.resume.resume_plan import may_continue
-from agentbatch.tasks.run.setup import tear_down
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.text import list_names
@@ -104,7 +103,7 @@ class TaskEnd:
             )
         )
         await store.stored()
-        if not self.planned.attempt_of and not may_continue(store.state.tasks[task_id]):
+        if not self.planned.attempt_of and not store.state.tasks[task_id].may_continue:
             await self.context.beginnings.drop(task_id)
         if self.place is not None:
             problems = await self._attempt("Its workspace could not be closed", self.place.close)

@@ -7,7 +7,6 @@ from agentbatch.errors import UserError
 from agentbatch.runs.store.database import read_state
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
-from agentbatch.tasks.run.resume.resume_plan import may_continue
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.text import list_names
 
@@ -51,7 +50,7 @@ def lacking_there(prepared: PreparedRun, address: str, entries: Mapping[str, Cod
     settings, resume, over = prepared.settings, prepared.resumed, frozenset[str]()
     if resume is not None and not settings.retry_failed:
         known = read_state(resume.database).tasks.values()
-        over = frozenset(one.id for one in known if one.finished and not may_continue(one))
+        over = frozenset(one.id for one in known if one.finished and not one.may_continue)
     wanted = {
         task.id: lease_of(task.limits, settings.task_cpus, task.task.resources)
         for task in prepared.plan.tasks

@@ -59,19 +59,9 @@ def _action(planned: PlannedTask, state: TaskState, retry_failed: bool, force: b
 
 def _has_more_budget(planned: PlannedTask, state: TaskState) -> bool:
     """It was ended by a budget of its own, which has been raised; attempts are over with their choice."""
-    if planned.attempts or not _has_used_its_budget(state):
+    if planned.attempts or not state.used_its_budget:
         return False
     return _is_higher(planned.max_cost, state.max_cost) or _is_higher(planned.max_tokens, state.max_tokens)
-
-
-def may_continue(state: TaskState) -> bool:
-    """A later session may continue it where it was: it is not over, was only taken out of the task file, or has used up
-    a budget of its own, which may be raised."""
-    return not state.finished or state.resumable or state.reason == "left_out" or _has_used_its_budget(state)
-
-
-def _has_used_its_budget(state: TaskState) -> bool:
-    return state.status == "timeout" and state.reason == "budget"
 
 
 def _is_higher(limit: float | None, before: float | None) -> bool:

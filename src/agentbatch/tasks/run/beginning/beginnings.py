@@ -13,7 +13,7 @@ from pathlib import Path
 from agentbatch.files import PRIVATE, write_atomic
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
-from agentbatch.tasks.run.baseline import (
+from agentbatch.tasks.run.beginning.baseline import (
     GROUNDS,
     NAME,
     Baseline,

@@ -4,7 +4,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.store import Store
 from agentbatch.runs.visits import said_of, take_visits
-from agentbatch.tasks.run.saying import why_deaf
+from agentbatch.tasks.run.user.saying import why_deaf
 from agentbatch.text import clip
 
 

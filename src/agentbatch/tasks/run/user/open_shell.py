@@ -12,9 +12,9 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.tasks.run.assemble import workspaces_here
 from agentbatch.tasks.run.prepare.images import wanted
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.workspaces.local import workspaces_here
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import clip

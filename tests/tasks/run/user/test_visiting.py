@@ -14,9 +14,9 @@ from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.visits import Visit, note_visit, visiting
-from agentbatch.tasks.run.open_shell import leads_elsewhere, shares_with
 from agentbatch.tasks.run.steering import Steering
-from agentbatch.tasks.run.visiting import why_not_visited
+from agentbatch.tasks.run.user.open_shell import leads_elsewhere, shares_with
+from agentbatch.tasks.run.user.visiting import why_not_visited
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.tasks.spec.task import Task
 from tests.support.waiting import until

@@ -13,8 +13,7 @@ from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import Said, TaskState
 from agentbatch.tasks.evaluator.evaluator import Continue, Decision, Done, Found
-from agentbatch.tasks.run.heed import SAID_SINCE, heed, heeded
-from agentbatch.tasks.run.saying import when_heard, why_deaf
+from agentbatch.tasks.run.user.saying import SAID_SINCE, heed, heeded, when_heard, why_deaf
 from tests.tasks.run.awkward_moments import Hand
 from tests.tasks.run.test_steering import FINISH, Outside, bash, both, once, script, task
 

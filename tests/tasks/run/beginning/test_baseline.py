@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.redaction import Redactor
-from agentbatch.tasks.run.baseline import NAME, Baseline
+from agentbatch.tasks.run.beginning.baseline import NAME, Baseline
 from agentbatch.workspace.files.protect import protect
 from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.workspace import Snapshot

@@ -7,8 +7,8 @@ import pytest
 
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
-from agentbatch.tasks.run.baseline import GROUNDS, NAME, Baseline
-from agentbatch.tasks.run.beginnings import FEW, Beginnings
+from agentbatch.tasks.run.beginning.baseline import GROUNDS, NAME, Baseline
+from agentbatch.tasks.run.beginning.beginnings import FEW, Beginnings
 from agentbatch.workspace.workspace import FileEntry, Protected, ProtectedFile, Snapshot
 
 PROTECTED = Protected(("f1",), {"f1": ProtectedFile(b"\xff", 420)})

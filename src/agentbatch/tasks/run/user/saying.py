@@ -1,15 +1,18 @@
-"""What a user says to tasks under way: who can still hear it, and when they do. Pure."""
+"""What a user says to tasks under way: who can still hear it, when they do, and that no task is over before. Pure."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from agentbatch.config import BUILTIN
 from agentbatch.errors import UserError
 from agentbatch.runs.control.saying import MAX_SAID
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
+from agentbatch.tasks.evaluator.evaluator import Continue, Decision, Done, Found
 from agentbatch.text import clip, counted
 
 FILE_INSTEAD = "put it into a file in its directory, and say where it is."
+SAID_SINCE = "The user has said more, which the Coder has not heard yet."
 
 
 def why_deaf(state: RunState, task: TaskState, ending: Collection[str], length: int) -> str:
@@ -58,3 +61,17 @@ def when_heard(state: RunState, task: TaskState, ending: Collection[str]) -> str
 
 def _at_work(attempts: Iterable[TaskState], ending: Collection[str]) -> list[TaskState]:
     return [one for one in attempts if not one.finished and one.id not in ending]
+
+
+def heed(decision: Decision, *, waiting: bool) -> Decision:
+    """A task is not over while something that was said to it `waiting`s for its coder: it goes out with another
+    prompt, also behind the last iteration."""
+    return Continue(decision.error) if waiting and isinstance(decision, Done) else decision
+
+
+def heeded(found: Found, *, waiting: bool) -> Found:
+    """The same of what an evaluation found; work that does not have what was asked for last is not accepted."""
+    decision = heed(found.decision, waiting=waiting)
+    if decision is found.decision:
+        return found
+    return replace(found, decision=decision, refusals=(*found.refusals, SAID_SINCE))

@@ -9,7 +9,7 @@ import pytest
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
-from agentbatch.tasks.run.setup import failure, is_set_up
+from agentbatch.tasks.run.beginning.setup import failure, is_set_up
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.spec.task import Task
 from agentbatch.workspace.workspace import CommandResult
