@@ -1,5 +1,6 @@
 """A real Ray of two machines, the same for all tests that leave it as it was."""
 
+import math
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.cluster.remote import workspace
 from tests.support.ray_cluster import RayCluster, missing
 
 
@@ -44,3 +46,9 @@ def frail_cluster() -> Iterator[RayCluster]:
     """One whose head and machines are soon missed."""
     with ray_cluster(SOON_MISSED) as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def at_home_before_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a call has done is brought home before it is answered, however slow that is."""
+    monkeypatch.setattr(workspace, "SOON", math.inf)

@@ -10,7 +10,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.events import Event
 from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
-from tests.cluster.work import answers, bash, on, script, write
+from tests.cluster.work import answers, bash, on, on_machine, script, write
 from tests.support.ray_cluster import RayCluster
 from tests.support.waiting import wait_until
 from tests.tasks.run.conftest import RunTasks, run_tasks
@@ -33,7 +33,7 @@ async def test_what_a_machine_does_that_is_cut_off_never_comes_home(
     worked_on: list[str] = []
 
     def beats(machine: str) -> str:
-        found = list((cluster.folder / machine).glob("agentbatch-*/*/tasks/t/root/*/beats.txt"))
+        found = on_machine(cluster, machine, "beats.txt")
         return found[0].read_text() if found else ""
 
     async def cut(machine: str) -> None:

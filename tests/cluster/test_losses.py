@@ -3,17 +3,22 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentbatch.cluster.remote.workspace import UNKNOWN
 from agentbatch.cluster.stations import waiting
-from agentbatch.rehearsal.script import Say, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.events import Event
 from agentbatch.runs.state.run_state import RunState
-from tests.cluster.work import answers, bash, on, script, write
+from agentbatch.runs.store.store import Store
+from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.run.steering import Steering
+from agentbatch.workspace.workspace import Workspaces
+from tests.cluster.work import answers, bash, on, on_machine, script, write
 from tests.support.ray_cluster import RayCluster
+from tests.support.waiting import until
 from tests.tasks.run.conftest import RunTasks, run_tasks
 
 __all__ = ["run_tasks"]
@@ -22,24 +27,23 @@ pytestmark = pytest.mark.slow
 
 
 class LosesMachine:
-    """Kills the machine that a task is on, a moment after the first call of a tool whose arguments have `words`."""
+    """Kills the machine that a task is on, when a command there that a call or a check has begun has made `file`."""
 
-    def __init__(self, cluster: RayCluster, words: str, times: int = 1, after: float = 1.0) -> None:
+    def __init__(self, cluster: RayCluster, file: str, times: int = 1) -> None:
         self._cluster = cluster
-        self._words = words
+        self._file = file
         self._left = times
-        self._after = after
         self._doing: set[asyncio.Task[None]] = set()
         self.killed: list[str] = []
 
     def __call__(self, event: Event, state: RunState) -> None:
-        if isinstance(event, e.ToolCalled) and self._words in str(event) and self._left:
+        if isinstance(event, e.ToolCalled | e.CheckStarted) and self._file in str(event) and self._left:
             self._left -= 1
-            doing = asyncio.ensure_future(self._lose(state.by_id[event.task_id].place.removeprefix("node ")))
+            doing = asyncio.ensure_future(self._lose(state.by_id["t"].place.removeprefix("node ")))
             self._doing.add(doing)
 
     async def _lose(self, machine: str) -> None:
-        await asyncio.sleep(self._after)
+        await until(lambda: on_machine(self._cluster, machine, self._file), f"no {self._file} on {machine}")
         self.killed.append(machine)
         await asyncio.to_thread(self._cluster.kill_machine, machine)
         await asyncio.to_thread(self._cluster.add_machine, machine)
@@ -49,9 +53,9 @@ async def test_a_machine_is_lost_under_a_command(
     cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path
 ) -> None:
     work = script(
-        "Go.", [write("a.txt", "written\n"), bash("echo b > b.txt; sleep 6"), bash("cat a.txt; ls")]
+        "Go.", [write("a.txt", "written\n"), bash("echo b > b.txt; sleep 300"), bash("cat a.txt; ls")]
     )
-    loses = LosesMachine(cluster, "sleep 6")
+    loses = LosesMachine(cluster, "b.txt")
     ran = await run_tasks(
         [{"id": "t", "dir": "work", "first_prompt": "Go.", "verify": "grep -q written a.txt"}],
         [work],
@@ -79,8 +83,9 @@ async def test_a_machine_is_lost_under_a_command(
 async def test_twice_lost_at_the_same_step_is_an_error(
     cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path
 ) -> None:
-    work = script("Go.", [write("a.txt", "written\n"), bash("sleep 5"), bash("sleep 5"), bash("true")])
-    loses = LosesMachine(cluster, "sleep 5", times=2)
+    falls = bash("touch begun; sleep 300")
+    work = script("Go.", [write("a.txt", "written\n"), falls, falls, bash("true")])
+    loses = LosesMachine(cluster, "begun", times=2)
     ran = await run_tasks(
         [{"id": "t", "dir": "work", "first_prompt": "Go.", "verify": "true"}],
         [work],
@@ -97,16 +102,35 @@ async def test_twice_lost_at_the_same_step_is_an_error(
 async def test_a_machine_is_lost_while_the_coder_thinks(
     cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path
 ) -> None:
-    slow = Say(calls=[ScriptedCall(name="bash", arguments={"command": "cat a.txt"})], delay=15.0)
-    work = script("Go.", [write("a.txt", "written\n"), slow])
-    loses = LosesMachine(cluster, "a.txt", after=2.0)
+    engines: list[Any] = []
+    opened: list[Any] = []
+    losing: list[asyncio.Task[None]] = []
+
+    def open_workspaces(prepared: PreparedRun, store: Store) -> Workspaces:
+        found = on(cluster)(prepared, store)
+        opened.append(found)
+        return found
+
+    async def lose(machine: str) -> None:
+        await asyncio.to_thread(cluster.kill_machine, machine)
+        await until(lambda: opened[0].connection.gone, "nobody has noticed that the machine is lost")
+        Steering(engines[0]).unpause("t")
+        await asyncio.to_thread(cluster.add_machine, machine)
+
+    def on_event(event: Event, state: RunState) -> None:
+        if isinstance(event, e.ToolFinished) and not losing:
+            Steering(engines[0]).pause("t")  # before the next call of the model
+            losing.append(asyncio.ensure_future(lose(state.by_id["t"].place.removeprefix("node "))))
+
     ran = await run_tasks(
         [{"id": "t", "dir": "work", "first_prompt": "Go.", "verify": "grep -q written a.txt"}],
-        [work],
-        open_workspaces=on(cluster),
-        on_event=loses,
+        [script("Go.", [write("a.txt", "written\n"), bash("cat a.txt")])],
+        open_workspaces=open_workspaces,
+        on_event=on_event,
+        on_start=engines.append,
         environ={"RAY_AUTH_MODE": "disabled"},
     )
+    await asyncio.gather(*losing)
     assert ran.task.status == "completed", ran.task.error
     _, answer = answers(ran)
     assert answer.startswith("[The machine that you worked on was lost")
@@ -140,7 +164,9 @@ async def test_a_task_that_no_machine_can_take_lets_others_go_on(
     assert [one.task_id for one in ran.of_type(e.TaskFinished)] == ["a", "b", "wide"]
     assert {one.status for one in ran.outcome.state.tasks.values()} == {"completed"}
     places = [(one.place, one.waits) for one in ran.of_type(e.TaskPlaced) if one.task_id == "wide"]
-    assert places == [("waiting for a node with cpus 3", True), ("node 127.0.0.4", False)]
+    assert places[0] == ("waiting for a node with cpus 3", True)
+    assert places[-1] == ("node 127.0.0.4", False)
+    assert set(places[1:-1]) <= {("waiting for a node", True)}, "a look at the machines when it was there"
     (told,) = [one.text for one in ran.of_type(e.Notice) if one.task_id == "wide"]
     assert told.startswith("No machine of the cluster has cpus 3 (at most 1): the task waits until one joins")
 
@@ -167,13 +193,17 @@ async def test_a_machine_is_lost_while_a_task_is_set_up_there(
     cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path
 ) -> None:
     """What the lines before have made was brought home: only the line that was lost with the machine is run again."""
-    loses = LosesMachine(cluster, "sleep 6")
+    loses, goes_on = LosesMachine(cluster, "made.txt"), tmp_path / "goes_on"
 
     def on_event(event: Event, state: RunState) -> None:
-        if isinstance(event, e.CheckStarted) and "sleep 6" in event.command:
-            loses(e.ToolCalled(task_id="t", call_id="", tool="", summary="sleep 6"), state)
+        loses(event, state)
+        if isinstance(event, e.TaskPlaced) and not event.waits and loses.killed:
+            goes_on.touch()
 
-    setup = ["mkdir -p node_modules; echo one >> node_modules/x", "echo two >> made.txt; sleep 6"]
+    setup = [
+        "mkdir -p node_modules; echo one >> node_modules/x",
+        f"echo two >> made.txt; until [ -e {goes_on} ]; do sleep 0.1; done",
+    ]
     ran = await run_tasks(
         [{
             "id": "t", "dir": "work", "first_prompt": "Go.", "verify": "grep -q three a.txt", "setup": setup,
@@ -183,6 +213,7 @@ async def test_a_machine_is_lost_while_a_task_is_set_up_there(
         open_workspaces=on(cluster),
         on_event=on_event,
         environ={"RAY_AUTH_MODE": "disabled"},
+        sandbox="none",  # the command looks at a file outside of its directory
     )  # fmt: skip
     assert ran.task.status == "completed", ran.task.error
     assert (tmp_path / "work/a.txt").read_text() == "one\ntwo\nthree\n"

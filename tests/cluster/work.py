@@ -1,6 +1,7 @@
 """What tests of a cluster let coders do there."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.runs.store.store import Store
@@ -36,3 +37,8 @@ def on(cluster: RayCluster) -> Callable[[PreparedRun, Store], Workspaces]:
         return cluster_workspaces(prepared, store, cluster.address, cluster.argv())
 
     return opened
+
+
+def on_machine(cluster: RayCluster, machine: str, file: str) -> list[Path]:
+    """Where the task `t` has a file in its directory on that machine; empty: it has none."""
+    return list((cluster.folder / machine).glob(f"agentbatch-*/*/tasks/t/root/*/{file}"))
