@@ -20,6 +20,7 @@ from tests.api.conftest import script, writes
 from tests.support.commands import start_program
 from tests.support.keys import KEY
 from tests.support.paths import CHECKOUT
+from tests.support.waiting import PATIENCE
 
 PAGE = (CHECKOUT / "docs" / "python.md").read_text(encoding="utf-8")
 BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", PAGE, re.S)
@@ -56,7 +57,7 @@ async def output_of(code: str, folder: Path, server: RehearsalServer) -> list[st
     """The lines that an example writes, run as a script of its own."""
     (folder / "example.py").write_text(code, encoding="utf-8")
     process = start_program(folder / "example.py", cwd=folder, env=environ(server))
-    out, err = await asyncio.wait_for(process.communicate(), 120)
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert (process.returncode, err.decode()) == (0, "")
     return out.decode().splitlines()
 

@@ -17,11 +17,10 @@ from yarl import URL
 from agentbatch.dashboard.access import Access
 from agentbatch.dashboard.address import listen
 from agentbatch.dashboard.server import Served, serve
+from tests.support.waiting import PATIENCE
 
 MARK = "AGENTBATCH_COMMAND"
 PLAIN = {"": "<title>plain</title>"}
-PATIENCE = 60.0
-"""Seconds for anything that ought to be there in one or two."""
 
 SMALL_APP = [sys.executable, "-P", str(Path(__file__).with_name("small_app.py"))]
 

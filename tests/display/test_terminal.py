@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PATIENCE
+
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs the package tmux")
 
 SCRIPT = Path(__file__).parent / "terminal_run.py"
@@ -34,7 +36,7 @@ class Screen:
 
     def wait(self, ready: Callable[[list[str]], bool]) -> list[str]:
         """The screen as soon as it is `ready`; the last one seen when it never is."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while not ready(lines := self.lines()) and time.monotonic() < deadline:
             time.sleep(0.05)
         return lines

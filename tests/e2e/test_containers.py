@@ -19,7 +19,7 @@ from tests.support.acp import AGENT
 from tests.support.containers import containers_of, image, podman
 from tests.support.keys import KEY
 from tests.support.paths import CHECKOUT
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from tests.tasks.run.verdicts import COMPLETE
 
 pytestmark = pytest.mark.slow
@@ -67,9 +67,9 @@ async def test_killed_again_and_again_nothing_is_left_and_all_completes(
             break
         os.kill(engine.pid, signal.SIGKILL)
         await engine.wait()
-        await until(lambda: left(folder) == [], "containers outlive the engine", timeout=60)
+        await until(lambda: left(folder) == [], "containers outlive the engine")
     last = commands.start("--resume", *flags, cwd=folder, env=environ, output=tmp_path / "last.txt")
-    async with asyncio.timeout(300):
+    async with asyncio.timeout(PATIENCE):
         assert await last.wait() == 0, (tmp_path / "last.txt").read_text()
     assert left(folder) == []
     results = json.loads((folder / "parallel_batch_results.json").read_text("utf-8"))
@@ -136,10 +136,10 @@ async def test_an_agent_in_a_container_is_killed_and_goes_on(
         assert engine.returncode is None, first.read_text()
         os.kill(engine.pid, signal.SIGKILL)
         await engine.wait()
-        await until(lambda: left(folder) == [], "containers outlive the engine", timeout=60)
+        await until(lambda: left(folder) == [], "containers outlive the engine")
         second = tmp_path / "second.txt"
         resumed = commands.start("--resume", *flags, cwd=folder, env=variables, output=second)
-        async with asyncio.timeout(300):
+        async with asyncio.timeout(PATIENCE):
             assert await resumed.wait() == 0, second.read_text()
     assert left(folder) == []
     assert (folder / "t/a.txt").read_text() == "one\nright\n"

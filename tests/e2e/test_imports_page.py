@@ -29,7 +29,7 @@ def test_both_examples(folder: Path, environ: Mapping[str, str]) -> None:
             check=False,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -18,7 +18,7 @@ from agentbatch.runs.store.database import read_state
 from tests.support import commands
 from tests.support.acp import AGENT
 from tests.support.keys import KEY
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from tests.tasks.run.verdicts import COMPLETE
 
 pytestmark = pytest.mark.slow
@@ -85,11 +85,11 @@ async def test_killed_in_a_turn_and_resumed(tmp_path: Path, environ: dict[str, s
         await until(lambda: all(file.exists() for file in begun))
         os.kill(engine.pid, signal.SIGKILL)
         await engine.wait()
-        await until(lambda: at_work(folder) == [], "agents outlive the engine", timeout=60)
+        await until(lambda: at_work(folder) == [], "agents outlive the engine")
         resumed = commands.start(
             "--resume", *flags, cwd=folder, env=variables, output=tmp_path / "second.txt"
         )
-        async with asyncio.timeout(300):
+        async with asyncio.timeout(PATIENCE):
             assert await resumed.wait() == 0, (tmp_path / "second.txt").read_text()
         assert at_work(folder) == []
     for number in range(AGENTS):
@@ -125,11 +125,11 @@ async def test_killed_while_an_agent_is_answered(tmp_path: Path, environ: dict[s
         os.kill(engine.pid, signal.SIGKILL)
         await engine.wait()
         killed = read_state(find_run(folder, None).database)
-        await until(lambda: server.in_flight == 0, "the endpoint still answers", timeout=60)
+        await until(lambda: server.in_flight == 0, "the endpoint still answers")
         resumed = commands.start(
             "--resume", *flags, cwd=folder, env=variables, output=tmp_path / "second.txt"
         )
-        async with asyncio.timeout(300):
+        async with asyncio.timeout(PATIENCE):
             assert await resumed.wait() == 0, (tmp_path / "second.txt").read_text()
     after = read_state(find_run(folder, None).database)
     heard = [json.loads(line) for line in file.read_text().splitlines()]

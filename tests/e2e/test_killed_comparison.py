@@ -16,6 +16,7 @@ from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
 from tests.support import commands
 from tests.support.keys import KEY
+from tests.support.waiting import PATIENCE
 from tests.tasks.run.verdicts import COMPLETE
 
 pytestmark = pytest.mark.slow
@@ -69,7 +70,7 @@ async def test_nothing_is_done_twice(tmp_path: Path, environ: dict[str, str]) ->
             output = tmp_path / "output.txt"
             goal = len(server.requests) + kill_after
             process = commands.start(*words, cwd=tmp_path, env=env, output=output)
-            async with asyncio.timeout(300):
+            async with asyncio.timeout(PATIENCE):
                 while kill_after and process.returncode is None and len(server.requests) < goal:
                     await asyncio.sleep(0.005)
                 if kill_after and process.returncode is None:

@@ -18,7 +18,7 @@ from agentbatch.rehearsal.server import RehearsalServer
 from tests.support import commands
 from tests.support.keys import KEY
 from tests.support.programs import wait_until_gone
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from tests.tasks.run.verdicts import COMPLETE
 
 pytestmark = pytest.mark.slow
@@ -95,7 +95,7 @@ async def test_killed_and_resumed(
         await engine.wait()
         assert wait_until_gone(SLEEP.split()[1]) == []
         resumed = commands.start("resume", *flags, cwd=folder, env=variables)
-        async with asyncio.timeout(300):
+        async with asyncio.timeout(PATIENCE):
             assert await resumed.wait() == 0, resumed.said()
     done = Counter(kind for kind, _, code in ended(folder) if code == 0)
     # Where the second line of setup was killed, the first has ended twice; else both once.

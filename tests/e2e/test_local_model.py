@@ -69,7 +69,7 @@ def test_a_run_on_the_local_model_ends_honestly(start: Start, folder: Path, batc
     engine = start(OPENAI_API_KEY="sk-not-used-0123456789", CODER_ENDPOINT="http://127.0.0.1:9/v1")
     assert until(lambda: processes(engine.pid))
     (server,) = processes(engine.pid)
-    told, _ = engine.communicate(timeout=240)
+    told, _ = engine.communicate(timeout=300)
     assert engine.returncode == 1, told
     assert "small.gguf: 135M, 1 slot of 8,192 tokens, 1 thread, about" in told
     assert "small is loaded, after" in told
@@ -93,7 +93,7 @@ def test_the_run_stops_when_the_server_dies(start: Start, folder: Path, batch: P
     engine = start()
     assert until(lambda: "processing task" in llama_log(folder))
     os.kill(processes(engine.pid)[0], signal.SIGKILL)
-    told, _ = engine.communicate(timeout=120)
+    told, _ = engine.communicate(timeout=300)
     assert engine.returncode == 1
     assert "The local model's server ended (killed, perhaps out of memory)" in told
     (result,) = json.loads((folder / "batch_results.json").read_text())["results"]
@@ -106,7 +106,7 @@ def test_ctrl_c_while_the_model_loads(start: Start, folder: Path, batch: Path) -
     (server,) = processes(engine.pid)
     os.kill(server, signal.SIGSTOP)  # as if the model were so large that it never gets done
     engine.send_signal(signal.SIGINT)
-    told, _ = engine.communicate(timeout=120)
+    told, _ = engine.communicate(timeout=300)
     assert engine.returncode == 130, told
     assert "Traceback" not in told
     assert until(lambda: not session(server))
@@ -152,7 +152,7 @@ def test_without_llama_cpp(folder: Path, environ: dict[str, str], batch: Path) -
     paths = f"{packages}:{Path(agentbatch.__file__).parent.parent}"
     done = subprocess.run(
         [sys.executable, "-S", "-m", "agentbatch", "--local", "small.gguf"],
-        cwd=folder, env={**environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=folder, env={**environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr == (

@@ -18,7 +18,7 @@ from tests.e2e.test_killed_agents import at_work
 from tests.mcp.test_task_servers import FAKE, tool
 from tests.support import commands
 from tests.support.keys import KEY
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from tests.tasks.run.verdicts import COMPLETE
 
 pytestmark = pytest.mark.slow
@@ -71,11 +71,11 @@ async def test_killed_in_a_call_and_resumed(
         await until(lambda: (folder / "work/hung").exists())
         os.kill(engine.pid, signal.SIGKILL)
         await engine.wait()
-        await until(lambda: at_work(folder) == [], "the server outlives the engine", timeout=60)
+        await until(lambda: at_work(folder) == [], "the server outlives the engine")
         resumed = commands.start(
             "--resume", *flags, cwd=folder, env=variables, output=tmp_path / "second.txt"
         )
-        async with asyncio.timeout(300):
+        async with asyncio.timeout(PATIENCE):
             assert await resumed.wait() == 0, (tmp_path / "second.txt").read_text()
         assert at_work(folder) == []
     (offered,) = stored(folder, "tools_offered")

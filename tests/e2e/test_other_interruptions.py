@@ -14,6 +14,7 @@ import pytest
 from agentbatch.rehearsal.server import RehearsalServer
 from tests.e2e.interrupted_batch import LINES, InterruptedBatch, script
 from tests.support.keys import KEY
+from tests.support.waiting import PATIENCE
 
 COUNT = 8
 
@@ -79,7 +80,7 @@ async def test_a_server_that_is_gone_for_a_while(tmp_path: Path, environ: dict[s
         port = int(server.base_url.split(":")[2].split("/")[0])
     process = batch.process
     assert process is not None
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         assert await process.wait() == 1
     assert "The endpoint does not answer: 3 tasks in a row failed" in batch.output
     assert f"agentbatch resume {batch.database.parent.name}" in batch.output
@@ -104,7 +105,7 @@ async def test_a_server_that_comes_back_while_calls_are_retried(
     await asyncio.sleep(2)
     async with serve(port):
         assert batch.process is not None
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE):
             assert await batch.process.wait() == 0, batch.output
     batch.check_finished()
 

@@ -11,7 +11,7 @@ from agentbatch.rehearsal.server import RehearsalServer
 from tests.e2e.tmux_terminal import Terminal, needs_tmux
 from tests.support import commands
 from tests.support.keys import KEY
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 from tests.tasks.run.verdicts import COMPLETE
 from tests.workspace.repositories import git, make_repository
 
@@ -58,7 +58,7 @@ async def test_in_a_terminal_while_the_task_is_paused(
             await asyncio.to_thread(use, terminal)
         finally:
             terminal.close()
-        async with asyncio.timeout(300):
+        async with asyncio.timeout(PATIENCE):
             assert await engine.wait() == 0, engine.said()
     before, after = ((tmp_path / name).read_text().splitlines()[1:] for name in ("before", "after"))
     assert before == after
@@ -111,7 +111,7 @@ async def test_in_a_script_after_an_interruption(tmp_path: Path, environ: dict[s
         held.kill()
         await held.wait()
         resumed = commands.start("resume", "--display", "plain", cwd=folder, env=environ)
-        async with asyncio.timeout(300):
+        async with asyncio.timeout(PATIENCE):
             assert await resumed.wait() == 0, resumed.said()
     (told,) = folder.glob(".agentbatch/runs/*/tasks/t/coder.traj.json")
     assert "which files I changed there is not known" in told.read_text(), "its shell was killed"

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE = 60.0
-"""Seconds."""
+from tests.support.waiting import PATIENCE
 
 CLEARED = ("CODER_", "EVALUATION_", "OPENAI_", "AGENTBATCH_", "TEXTUAL", "NO_COLOR", "COLUMNS", "LINES")
 

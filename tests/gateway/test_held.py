@@ -18,7 +18,7 @@ from agentbatch.spending.allowance import Amount
 from agentbatch.spending.budget import RunBudget
 from tests.support.endpoints import Serve
 from tests.support.gateways import Desk
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 PROMPT = "Write hello.py"
 ASKED = [{"role": "user", "content": PROMPT + " please" * 50}]
@@ -194,7 +194,7 @@ async def test_an_agent_that_does_not_read_holds_its_place_for_so_long_only(
             f"Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         writer.write(head.encode() + body)
-        await asyncio.wait_for(ended.wait(), 60)
+        await asyncio.wait_for(ended.wait(), PATIENCE)
         await until(lambda: bool(desk.finished))
         writer.close()
     assert desk.finished[0].error == "Interrupted."

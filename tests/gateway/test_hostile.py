@@ -20,7 +20,7 @@ from agentbatch.rehearsal.server import RehearsalServer
 from tests.support.endpoints import Serve
 from tests.support.gateways import Desk
 from tests.support.keys import KEY
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 PROMPT = "Write hello.py"
 CHAT = "/v1/chat/completions"
@@ -36,7 +36,7 @@ async def raw(port: int, data: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
     try:
-        return await asyncio.wait_for(reader.read(), 30)
+        return await asyncio.wait_for(reader.read(), PATIENCE)
     except ConnectionResetError:
         return b""
     finally:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.waiting import PATIENCE
+
 
 def processes(parent: int) -> list[int]:
     """The llama.cpp processes that `parent` has started."""
@@ -19,7 +21,7 @@ def session(pid: int) -> list[int]:
     return [other for other, fields, _ in _all() if int(fields[3]) == pid and fields[0] != "Z"]
 
 
-def until(true: Callable[[], object], seconds: float = 60.0) -> bool:
+def until(true: Callable[[], object], seconds: float = PATIENCE) -> bool:
     """Wait for it; False when it does not come."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -24,6 +24,7 @@ from agentbatch.model.reply import ModelError
 from agentbatch.toolcalls.forms import TextForms
 from tests.local.gguf_bytes import gguf
 from tests.local.llama_processes import processes, session, until
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -104,7 +105,7 @@ async def test_an_answer_without_end_is_cut(server: LocalServer) -> None:
 async def test_only_with_the_key_and_nothing_but_chat(server: LocalServer) -> None:
     root = server.base_url.removesuffix("/v1")
     assert root.startswith("http://127.0.0.1:")
-    async with httpx2.AsyncClient(timeout=60, trust_env=False) as http:
+    async with httpx2.AsyncClient(timeout=300, trust_env=False) as http:
         assert (await http.post(f"{server.base_url}/chat/completions", json={})).status_code == 401
         headers = {"Authorization": f"Bearer {KEY}"}
         for path in ("/", "/slots", "/metrics"):
@@ -174,7 +175,7 @@ async def test_it_ends_with_the_engine(
     assert until(lambda: not session(server))
     if when == "loading" and number == signal.SIGKILL:
         assert "listening on" not in log.read_text(errors="replace")
-    engine.communicate(timeout=60)
+    engine.communicate(timeout=300)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
@@ -188,7 +189,7 @@ async def test_the_kernel_ends_it_where_the_guard_is_gone(smollm2: Path, tmp_pat
     os.kill(guard, signal.SIGKILL)
     assert until(lambda: guard not in session(server))
     engine.kill()
-    engine.communicate(timeout=60)
+    engine.communicate(timeout=300)
     assert until(lambda: not session(server))
 
 
@@ -236,6 +237,6 @@ async def test_a_server_that_dies_says_so(smollm2: Path, tmp_path: Path) -> None
         await asyncio.sleep(0)
         assert not waiting.done()
         os.kill(processes(os.getpid())[-1], signal.SIGKILL)
-        told = await asyncio.wait_for(waiting, 60)
+        told = await asyncio.wait_for(waiting, PATIENCE)
     assert "ended (killed, perhaps out of memory)" in told
     assert str(tmp_path / "llama.log") in told

@@ -13,6 +13,7 @@ import pytest
 from agentbatch.rehearsal.script import Say, Script
 from agentbatch.rehearsal.server import RehearsalServer
 from tests.support.gateways import Desk
+from tests.support.waiting import PATIENCE
 
 BODY = json.dumps({"model": "any", "messages": [{"role": "user", "content": "Write hello.py"}]}).encode()
 POST = b"POST /v1/chat/completions HTTP/1.1\r\n"
@@ -141,7 +142,7 @@ async def answered(port: int, data: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
     try:
-        return await asyncio.wait_for(reader.read(), 30)
+        return await asyncio.wait_for(reader.read(), PATIENCE)
     except ConnectionResetError:
         return b""
     finally:

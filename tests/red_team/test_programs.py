@@ -26,6 +26,7 @@ from tests.support.red_team import (
     outcomes,
     script_of,
 )
+from tests.support.waiting import PATIENCE
 
 REACHING = [
     Attempt("other-task-s-home", "cat $HOME/../../../b/homes/agent/token $RUNS/tasks/b/homes/agent/token"),
@@ -86,7 +87,7 @@ class Place:
                 script = f"echo hello > /dev/tcp/127.0.0.1/{port}; echo no > /dev/tcp/127.0.0.1/{closed} || echo shut"
                 agent = await (await task.start()).open(Program(("bash", "-c", script), "agent", port=port))
                 loop = asyncio.get_running_loop()
-                way, _ = await asyncio.wait_for(loop.sock_accept(given), 30)
+                way, _ = await asyncio.wait_for(loop.sock_accept(given), PATIENCE)
                 with way:
                     heard = await loop.sock_recv(way, 100)
                 return heard.decode() + (await everything(agent)).decode()

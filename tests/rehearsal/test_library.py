@@ -91,7 +91,7 @@ def post(base_url: str, prompt: str) -> int:
     body = {"model": "rehearsal-coder", "tools": [{}], "messages": [{"role": "user", "content": prompt}]}
     request = urllib.request.Request(f"{base_url}/chat/completions", json.dumps(body).encode())
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -113,7 +113,7 @@ def test_command_prints_its_url_serves_and_stops_on_sigterm(
         assert post(base_url, played) == 200
         assert post(base_url, unknown) == 400
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
         assert (process.returncode, out, err) == (0, "", "")
 
 
@@ -124,7 +124,7 @@ def test_command_plays_a_folder_and_says_what_is_wrong_with_it(tmp_path: Path) -
         assert [post(base_url, "do it"), post(base_url, "do it")] == [503, 200]
     (tmp_path / "a.toml").write_text("prompt = ")
     command = [sys.executable, "-m", "agentbatch.rehearsal", "--scripts", str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 2
     assert "a.toml: not TOML" in result.stderr
     assert "Traceback" not in result.stderr

@@ -11,6 +11,7 @@ import pytest
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.rehearsal.streaming import Streaming
+from tests.support.waiting import PATIENCE
 
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("bash", "finish")]
 PROMPT = {"role": "user", "content": "do it"}
@@ -152,7 +153,7 @@ async def test_a_stalled_stream_has_begun_and_says_no_more() -> None:
         body = {"model": "rehearsal-coder", "messages": [PROMPT], "stream": True}
         async with session.post(f"{server.base_url}/chat/completions", json=body) as answer:
             begun = b""
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 while b'"fir"' not in begun:
                     begun += await answer.content.readany()
             with pytest.raises(TimeoutError):

@@ -21,6 +21,7 @@ from agentbatch.requests.spec.request import read_line
 from tests.support.commands import start_program
 from tests.support.keys import KEY
 from tests.support.paths import CHECKOUT
+from tests.support.waiting import PATIENCE
 
 PAGE = (CHECKOUT / "docs" / "requests.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", PAGE, re.M))
@@ -43,7 +44,7 @@ async def output_of(code: str, folder: Path, server: RehearsalServer) -> list[st
     (folder / "example.py").write_text(code, encoding="utf-8")
     environ = {**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY}
     process = start_program(folder / "example.py", cwd=folder, env=environ)
-    out, err = await asyncio.wait_for(process.communicate(), 120)
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 0, err.decode()
     return out.decode().splitlines()
 
@@ -56,7 +57,7 @@ async def output_of_new_interpreter(code: str, folder: Path, server: RehearsalSe
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": KEY},
     )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 120)
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 0, err.decode()
     return out.decode().splitlines()
 

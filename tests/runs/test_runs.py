@@ -267,7 +267,7 @@ def test_a_killed_engine_is_told_from_a_living_one(tmp_path: Path) -> None:
         assert (run.condition, run.process) == ("running", engine.pid)
         assert holder(folder).startswith(f"process {engine.pid} on ")
         engine.send_signal(signal.SIGKILL)
-        engine.wait(timeout=60)
+        engine.wait(timeout=300)
         run = open_run(folder)
         assert (run.condition, run.process, holder(folder)) == ("died", None, "")
         assert [run.shown_status(task) for task in run.state.tasks.values()] == [
@@ -277,7 +277,7 @@ def test_a_killed_engine_is_told_from_a_living_one(tmp_path: Path) -> None:
         ]
     finally:
         engine.kill()
-        engine.wait(timeout=60)
+        engine.wait(timeout=300)
         if engine.stdout is not None:
             engine.stdout.close()
 

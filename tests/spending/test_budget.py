@@ -8,6 +8,7 @@ import pytest
 
 from agentbatch.spending.budget import BudgetExhausted, Reservation, RunBudget, TaskBudget
 from agentbatch.usage import Usage
+from tests.support.waiting import PATIENCE
 
 
 def of_run(budget: RunBudget, task_id: str = "t", **limits: Any) -> TaskBudget:
@@ -27,7 +28,7 @@ async def spin() -> None:
 
 async def refused(task: TaskBudget, tokens: int = 1, cost: float | None = None) -> BudgetExhausted:
     with pytest.raises(BudgetExhausted) as caught:
-        await asyncio.wait_for(task.reserve("m", tokens, cost), 10)
+        await asyncio.wait_for(task.reserve("m", tokens, cost), PATIENCE)
     return caught.value
 
 
@@ -60,7 +61,7 @@ async def test_twenty_at_once_pass_the_limit_by_less_than_a_call_each(seed: int)
             at_once -= 1
             bill(reservation, 10, actual)
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*(caller(n) for n in range(20)))
     assert 0.8 < spent <= 1.0 + sum(beyond.values())
     assert most_at_once > 10, "the callers were at work together"
@@ -75,7 +76,7 @@ async def test_a_call_waits_for_what_others_hold_and_goes_when_they_took_less() 
     await spin()
     assert not second.done()
     bill(first, 40)
-    bill(await asyncio.wait_for(second, 10), 60)
+    bill(await asyncio.wait_for(second, PATIENCE), 60)
     assert not budget.exhausted
     assert "100 tokens is used up (100 used)" in str(await refused(one))
 
@@ -89,7 +90,7 @@ async def test_a_call_that_waited_is_refused_when_others_took_more() -> None:
     await spin()
     assert not second.done()
     bill(first, 61)
-    assert (await asyncio.wait_for(second, 10)).scope == "run"
+    assert (await asyncio.wait_for(second, PATIENCE)).scope == "run"
     assert told == ["The run's budget of 100 tokens is used up (61 used; the next call takes about 41)."]
 
 
@@ -108,7 +109,7 @@ async def test_waiting_calls_start_in_the_order_of_asking_and_small_ones_do_not_
     await spin()
     assert started == []
     bill(first, 10)
-    await asyncio.wait_for(asyncio.gather(*calls), 10)
+    await asyncio.wait_for(asyncio.gather(*calls), PATIENCE)
     assert started == [0, 1, 2, 3]
 
 
@@ -121,7 +122,7 @@ async def test_exhaustion_reaches_those_who_wait_those_who_come_and_smaller_call
     await spin()
     assert not any(call.done() for call in waiting)
     bill(first, 85)
-    ends = await asyncio.wait_for(asyncio.gather(*waiting), 10)
+    ends = await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
     assert {end.scope for end in ends} == {"run"}
     assert {str(end) for end in ends} == {budget.exhausted} == set(told)
     assert str(await refused(tasks[4], 1)) == budget.exhausted
@@ -146,7 +147,7 @@ async def test_a_cancelled_waiter_leaves_the_line_to_the_next() -> None:
     await spin()
     assert not small.done()
     large.cancel()
-    reservation = await asyncio.wait_for(small, 10)
+    reservation = await asyncio.wait_for(small, PATIENCE)
     assert large.cancelled()
     bill(reservation, 40)
     bill(first, 60)
@@ -162,7 +163,7 @@ async def test_cancelled_between_its_answer_and_its_waking_gives_back_what_is_he
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
-    bill(await asyncio.wait_for(task.reserve("m", 90, None), 10), 90)
+    bill(await asyncio.wait_for(task.reserve("m", 90, None), PATIENCE), 90)
 
 
 async def test_a_failed_call_costs_nothing() -> None:

@@ -77,7 +77,7 @@ class FakeAgent:
     def request(self, method: str, **params: Any) -> Message:
         self.number += 1
         self.send(id=f"r{self.number}", method=method, params={"sessionId": self.session, **params})
-        return self.answers.get(timeout=60)
+        return self.answers.get(timeout=300)
 
     def heard(self, method: str, text: str, **more: Any) -> None:
         with Path(self.script.get("heard", HOME / "heard.jsonl")).open("a") as file:
@@ -234,7 +234,7 @@ class FakeAgent:
                 {"Authorization": f"Bearer {os.environ['FAKE_TOKEN']}", "Content-Type": "application/json"},
             )
             try:
-                with urllib.request.urlopen(request, timeout=120) as answer:
+                with urllib.request.urlopen(request, timeout=300) as answer:
                     if stream:
                         self.heard("streaming", answer.readline().decode())
                         answer.read()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.workspace.workspace import Process, Program
+from tests.support.waiting import PATIENCE
 
 
 def python(script: str, *more: str, **given: Any) -> Program:
@@ -32,7 +33,7 @@ def alive(word: str) -> list[int]:
     return found
 
 
-def wait_until_gone(word: str, seconds: float = 20.0) -> list[int]:
+def wait_until_gone(word: str, seconds: float = PATIENCE) -> list[int]:
     """Those that are still there after that time."""
     deadline = time.monotonic() + seconds
     while (left := alive(word)) and time.monotonic() < deadline:

@@ -22,7 +22,6 @@ from agentbatch.tui.screens.run import RunScreen
 from tests.support.keys import KEY, without_settings
 from tests.support.screens import sees, until
 
-PATIENCE = 20.0
 COMPLETE = {
     "requirements": [{"text": "The file is there.", "met": True, "evidence": "@"}],
     "missing": [],

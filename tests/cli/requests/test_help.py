@@ -23,7 +23,7 @@ def help_of(*words: str) -> "subprocess.CompletedProcess[str]":
     )
     return subprocess.run(
         [sys.executable, "-c", code, *words, "--help"], env={**os.environ, "COLUMNS": "80"},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 

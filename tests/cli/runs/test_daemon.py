@@ -18,10 +18,7 @@ from tests.support import commands
 from tests.support.engines import end_engines, held_project
 from tests.support.keys import without_settings
 from tests.support.slow_start import waiting_at_start
-from tests.support.waiting import wait_until
-
-PATIENCE = 120.0
-"""Seconds before a test gives up waiting for another process."""
+from tests.support.waiting import PATIENCE, wait_until
 
 
 @dataclass

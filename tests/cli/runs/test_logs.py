@@ -17,6 +17,7 @@ from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.store.store import Store
 from tests.runs.stored_runs import begin, end, finished, interrupted, work
 from tests.support.subcommand import run_command
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +114,7 @@ class Follower:
 
     async def _within(self, wait: Callable[[], T]) -> T:
         try:
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(PATIENCE):
                 return await asyncio.to_thread(wait)
         except TimeoutError:
             self.process.kill()  # else the thread would wait on

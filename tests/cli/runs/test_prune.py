@@ -214,7 +214,7 @@ def on_a_terminal(folder: Path, answer: str) -> str:
         while b"[y/N] " not in shown:
             shown += os.read(ours, 1000)
         os.write(ours, answer.encode())
-        assert process.wait(timeout=120) == 0
+        assert process.wait(timeout=300) == 0
     finally:
         process.kill()
         process.wait()

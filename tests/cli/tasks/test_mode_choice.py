@@ -17,6 +17,7 @@ from agentbatch.tasks.spec.plan import Plan
 from agentbatch.tasks.spec.task import Task
 from tests.support.keys import without_settings
 from tests.support.paths import CHECKOUT
+from tests.support.waiting import PATIENCE
 
 
 def plan(count: int) -> Plan:
@@ -77,7 +78,7 @@ def test_on_a_terminal_that_cannot_draw_the_answer_is_what_runs(tmp_path: Path) 
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
 
     def wait_for(text: str) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while text not in (screen := tmux("capture-pane", "-p")):
             assert time.monotonic() < deadline, screen
             time.sleep(0.05)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from agentbatch.model.limits.quota import MARGIN, WAITED_ANYWAY, QuotaGate, UsedUp
+from tests.support.waiting import PATIENCE
 
 NOW = 1_800_000_000.0
 
@@ -55,7 +56,7 @@ async def test_it_opens_by_itself_and_says_so() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     wall.now += 1  # the timer rings by the loop's clock, and looks at the wall's
-    await asyncio.wait_for(waiting, 30)
+    await asyncio.wait_for(waiting, PATIENCE)
     assert wall.said == [("No.", False), ("No.", True)]
 
 
@@ -65,7 +66,7 @@ async def test_a_machine_that_slept_itself_wakes_with_the_clock_on_the_wall() ->
     assert gate.reached(used_up(3_000))
     wall.now += 4_000
     gate._sleep()  # what the timer does once a minute at most
-    await asyncio.wait_for(gate.wait(), 30)
+    await asyncio.wait_for(gate.wait(), PATIENCE)
 
 
 async def test_many_calls_hear_of_one_quota_and_a_later_end_counts() -> None:

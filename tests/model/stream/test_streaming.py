@@ -15,6 +15,7 @@ from agentbatch.model.client import ModelClient
 from agentbatch.model.endpoint import Endpoint
 from agentbatch.model.failures.retry import RetryPolicy
 from agentbatch.model.reply import CallUpdate, ErrorKind, Message, ModelError
+from tests.support.waiting import PATIENCE
 
 OpenEndpoint = Callable[..., Awaitable[Endpoint]]
 
@@ -338,7 +339,7 @@ async def test_silence_after_data_is_a_stall(start: Start, open_endpoint: OpenEn
     assert (reply.content, reply.attempts) == ("Hello 世界", 2)
     (reason,) = [u.reason for u in updates if u.kind == "retrying"]
     assert reason.endswith("for model m: no data for 1.5 s.")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await server.ended.wait()
 
 
@@ -424,7 +425,7 @@ async def test_cancelling_closes_the_connection_at_once(start: Start, open_endpo
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await server.ended.wait()
     assert endpoint.limits.active == 0
 

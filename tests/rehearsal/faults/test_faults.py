@@ -10,7 +10,7 @@ import pytest
 
 from agentbatch.rehearsal.script import Fault, Say, Script
 from agentbatch.rehearsal.server import RehearsalServer
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 BODY = {"model": "rehearsal-coder", "messages": [{"role": "user", "content": "do it"}], "tools": [{}]}
 
@@ -109,7 +109,7 @@ async def test_hanging_answer_ends_with_its_client() -> None:
 
 
 async def test_server_closes_while_an_answer_hangs() -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         async with RehearsalServer([script(Fault(kind="hang"))]) as server:
             hanging = asyncio.create_task(ask(server))
             await until(lambda: server.in_flight > 0)

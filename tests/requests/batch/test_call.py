@@ -23,7 +23,7 @@ from agentbatch.requests.batch.adaptive import AdaptiveConcurrency
 from agentbatch.requests.batch.call import Caller, CallOutcome
 from agentbatch.requests.spec.request import CHAT, BatchRequest
 from tests.support.keys import KEY
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 TOO_ODD = '{"error": {"message": "too odd", "code": "odd_one", "type": "invalid_request_error"}}'
 
@@ -225,7 +225,7 @@ async def test_a_limit_of_a_day_does_not_stall() -> None:
         endpoint_of(server, max_in_flight=10) as endpoint,
     ):
         caller = Caller(endpoint)
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(PATIENCE):
             outcomes = await asyncio.gather(*(call(caller, f"Say {n}") for n in range(300)))
     assert all(came.document is not None for came in outcomes)
 
@@ -247,7 +247,7 @@ async def test_a_quota_that_comes_back_is_waited_for_and_costs_no_retry() -> Non
         await asyncio.sleep(0.05)
         assert len(server.requests) == asked  # nobody asks while it is used up
         assert quota.try_now()
-        came = await asyncio.wait_for(asyncio.gather(*calls, late), 30)
+        came = await asyncio.wait_for(asyncio.gather(*calls, late), PATIENCE)
     assert [one.error for one in came] == [None] * 4
     assert sum(one.refused for one in came) == 1
 
@@ -278,5 +278,5 @@ async def test_a_wait_that_is_named_rules_over_the_limits_headers() -> None:
         "x-ratelimit-remaining-requests": "0",
         "x-ratelimit-reset-requests": "3600",
     }
-    came = await asyncio.wait_for(outcome(Fault(status=429, headers=headers)), 30)
+    came = await asyncio.wait_for(outcome(Fault(status=429, headers=headers)), PATIENCE)
     assert (came.error, came.attempts) == (None, 2)

@@ -16,10 +16,7 @@ from agentbatch.requests.journal.journal import Done, Journal
 from agentbatch.requests.journal.reading import Spent
 from agentbatch.spending.pricing import Prices
 from tests.requests.conftest import Serve
-from tests.support.waiting import until
-
-PATIENCE = 30.0
-"""Seconds after which a condition has failed."""
+from tests.support.waiting import PATIENCE, until
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 

@@ -25,6 +25,7 @@ from agentbatch.requests.batch.packing import (
 from agentbatch.requests.spec.structured import check_schema
 from agentbatch.spending.pricing import Prices
 from tests.requests.conftest import Serve
+from tests.support.waiting import PATIENCE
 
 NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
@@ -237,7 +238,7 @@ async def test_a_pack_does_not_wait_for_requests_that_come_only_after_its_answer
     async def one_after_the_other() -> AsyncIterator[BatchRequest]:
         for request in asks(2):
             yield request
-            await asyncio.wait_for(answered.wait(), 30)
+            await asyncio.wait_for(answered.wait(), PATIENCE)
 
     async with serve(batch_size=5) as (processor, server):
         async for _ in processor.stream(one_after_the_other()):

@@ -14,10 +14,7 @@ from agentbatch.requests.batch.workers import Workers
 from agentbatch.requests.journal.journal import Journal
 from tests.requests.conftest import Serve
 from tests.support.keys import KEY
-from tests.support.waiting import until
-
-PATIENCE = 30.0
-"""Seconds after which a condition has failed."""
+from tests.support.waiting import PATIENCE, until
 
 A_WHILE = 0.5
 """Seconds in which a batch that is not paused sends a lot."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from agentbatch.rehearsal.faults.batch_service import BatchServiceOptions
 from agentbatch.rehearsal.server import RehearsalServer
 from tests.support.commands import start_program
+from tests.support.waiting import PATIENCE
 
 REQUESTS, DIFFERENT, KILLS = 120, 100, 4
 
@@ -44,7 +45,7 @@ async def test_nothing_is_paid_twice_wherever_it_dies(tmp_path: Path) -> None:
             while kills < KILLS and len(server.requests) < heard and not ended.done():
                 await asyncio.sleep(0.001)
             if kills == KILLS or ended.done():
-                out, err = await asyncio.wait_for(ended, 60)
+                out, err = await asyncio.wait_for(ended, PATIENCE)
                 break
             process.kill()
             await ended

@@ -24,6 +24,7 @@ from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.provider.ledger import batches_at_provider
 from agentbatch.spending.pricing import Prices
 from tests.support.keys import KEY
+from tests.support.waiting import PATIENCE
 
 FAST = ProviderOptions(first_poll=0.01, longest_poll=0.05, grace=0.05)
 
@@ -56,7 +57,7 @@ class Stage:
 
     async def run(self, requests: list[BatchRequest], **options: Any) -> BatchRun:
         async with self.processor(**options) as processor:
-            return await asyncio.wait_for(processor.run(requests), 60)
+            return await asyncio.wait_for(processor.run(requests), PATIENCE)
 
 
 @asynccontextmanager
@@ -119,7 +120,7 @@ async def stopped_while_waiting(
         while at.service.created == 0 or not any("in progress" in told for told in at.notices):
             await asyncio.sleep(0.01)
         processor.stop("It was interrupted.", now=now)
-        return await asyncio.wait_for(running, 60)
+        return await asyncio.wait_for(running, PATIENCE)
 
 
 async def test_a_stop_leaves_the_batch_at_work_and_a_resume_fetches_it(tmp_path: Path) -> None:
@@ -226,7 +227,7 @@ async def test_a_first_answer_is_not_paid_again_after_a_stop(tmp_path: Path) -> 
             while at.service.created < 2:
                 await asyncio.sleep(0.005)
             processor.stop("It was interrupted.", now=True)
-            await asyncio.wait_for(running, 60)
+            await asyncio.wait_for(running, PATIENCE)
         run = await at.run(requests)
         assert (run.stats.ok, run.stats.reasked) == (2, 2)
         assert set(at.service.paid.values()) == {1}
@@ -332,7 +333,7 @@ async def left_while_hanging(at: Stage, requests: list[BatchRequest]) -> BatchRu
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
         processor.stop("It was interrupted.", now=True)
-        return await asyncio.wait_for(running, 60)
+        return await asyncio.wait_for(running, PATIENCE)
 
 
 async def test_nobody_waits_for_a_service_that_hangs(tmp_path: Path) -> None:
@@ -363,7 +364,7 @@ async def test_a_service_that_falls_silent_loses_nothing(tmp_path: Path) -> None
         while not any("in progress" in told for told in at.notices):
             await asyncio.sleep(0.01)
         await at.server.__aexit__(None, None, None)
-        run = await asyncio.wait_for(running, 60)
+        run = await asyncio.wait_for(running, PATIENCE)
     assert "cannot be reached" in run.stopped
     assert batches_at_provider(tmp_path / "journal.db") == at.service.ids
 

@@ -15,7 +15,7 @@ from agentbatch.runs.state.run_state import RunState
 from tests.support.receiver import TOKEN, Receiver
 from tests.support.request_batches import endpoint, ran, said, the_run, under_way, write_input
 from tests.support.run_events import run_started
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 WORDS = ("in.jsonl", "-o", "out.jsonl", "--concurrency", "1", "--max-retries", "0")
 REFUSED: dict[str, Any] = {"status": 400, "message": "@everyone look at <https://example.com>"}
@@ -106,7 +106,7 @@ async def test_an_interruption_is_a_warning(tmp_path: Path, hearer: Receiver) ->
         under_way(tmp_path, server, *WORDS, "--notify", hearer.url) as process,
     ):
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 60) == 130
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 130
     (message,) = hearer.got
     assert message["type"] == "warning"
     assert message["title"].startswith("agentbatch: the batch was interrupted, ")

@@ -11,6 +11,7 @@ from agentbatch.runs.control.commands import Answer, Command, CommandQueue, awai
 from agentbatch.runs.control.control import Control, carry_out
 from agentbatch.runs.control.saying import Saying
 from agentbatch.runs.store.database import create_database
+from tests.support.waiting import PATIENCE
 
 STORED = ("stored",)
 """What was done so far is stored: an answer comes after it."""
@@ -136,9 +137,9 @@ async def test_commands_are_carried_out_in_order_and_a_refusal_holds_nothing_up(
     ]
     ids = [post(database, name, arguments) for name, arguments in asked]
     control = asyncio.ensure_future(Control(queue, engine, lambda: engine.asked.append(STORED)).run())
-    answers = [await asyncio.to_thread(await_answer, database, i, lambda: True, 60) for i in ids]
+    answers = [await asyncio.to_thread(await_answer, database, i, lambda: True, PATIENCE) for i in ids]
     later = await asyncio.to_thread(post, database, "set-concurrency", {"number": 2})
-    answers.append(await asyncio.to_thread(await_answer, database, later, lambda: True, 60))
+    answers.append(await asyncio.to_thread(await_answer, database, later, lambda: True, PATIENCE))
     control.cancel()
     await asyncio.wait({control})
     assert [answer and answer.ok for answer in answers] == [True, False, False, True, True, True]

@@ -30,7 +30,6 @@ from tests.support.keys import without_settings
 from tests.support.slow_start import waiting_at_start
 from tests.support.waiting import wait_until
 
-PATIENCE = 120.0
 WORDS = ("--parallel", "2", "--sandbox", "none")
 
 

@@ -143,7 +143,7 @@ def test_nothing_is_written_outside(tmp_path: Path, receiver: Receiver) -> None:
     environ |= {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     subprocess.run(
         [sys.executable, str(script), str(tmp_path / "run"), receiver.url],
-        env=environ, cwd=tmp_path / "work", check=True, timeout=120,
+        env=environ, cwd=tmp_path / "work", check=True, timeout=300,
     )  # fmt: skip
     assert len(receiver.got) == 2
     assert list((tmp_path / "home").rglob("*")) == []
@@ -183,6 +183,6 @@ def test_without_apprise_the_extra_is_named(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert "UserError: --notify needs apprise: pip install 'agentbatch[notify]'." in done.stderr

@@ -14,6 +14,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.folder import create_run_folder, refuse_overlap
 from agentbatch.runs.store.database import create_database, open_database
 from agentbatch.runs.store.store import CHECKPOINT_EVERY, Store
+from tests.support.waiting import PATIENCE
 
 
 def a_store(tmp_path: Path) -> Store:
@@ -32,7 +33,7 @@ async def test_an_event_is_soon_on_disk_and_in_the_log_though_nobody_flushes(tmp
     store = a_store(tmp_path)
     store.emit(e.Notice(text="for tail -f"))
     assert stored(store) == 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not stored(store):
             await asyncio.sleep(0.02)
     assert "for tail -f" in store.folder.log.read_text(encoding="utf-8")
@@ -74,7 +75,7 @@ async def test_the_write_ahead_log_is_moved_into_the_database_now_and_then(tmp_p
         store.emit(e.Notice(text=str(n)))
     store.flush()
     assert stored(store) == CHECKPOINT_EVERY
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while store.folder.database.stat().st_size < empty + 10 * CHECKPOINT_EVERY:
             await asyncio.sleep(0.02)
     await store.close()
@@ -86,7 +87,7 @@ async def test_a_file_that_cannot_be_written_in_the_background_is_noticed(tmp_pa
 
     store = a_store(tmp_path)
     store.in_background(fail)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         assert "No space left on device" in await store.failed()
     with pytest.raises(OSError, match="No space left"):
         store.flush()

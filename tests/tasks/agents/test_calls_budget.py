@@ -25,7 +25,7 @@ from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.role_model import RoleModel
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.usage import Usage
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 FaultKind = Literal["cut", "short", "error", "disconnect", "status"]
 
@@ -146,7 +146,7 @@ async def test_nothing_is_told_of_a_call_before_the_budget_lets_it_in(tmp_path: 
         assert (waiting.type, waiting.cause, waiting.role) == ("rate_limited", "budget", "coder")
         assert desk.server.requests == []
         other.settle("coder", Usage(), None)
-        await asyncio.wait_for(call, 30)
+        await asyncio.wait_for(call, PATIENCE)
         assert [event.type for event in desk.told[1:]] == ["model_call_started", "model_call_finished"]
 
 
@@ -219,7 +219,7 @@ async def test_the_gate_is_passed_before_anything_is_held(tmp_path: Path) -> Non
         await asyncio.sleep(0.05)
         assert (task.allowance.under_way, desk.told, desk.server.requests) == (0, [], [])
         gate.set()
-        assert (await asyncio.wait_for(call, 30)).content == "Hi."
+        assert (await asyncio.wait_for(call, PATIENCE)).content == "Hi."
 
 
 NO_MODEL = Fault(status=404, code="model_not_found", message="The model does not exist.")

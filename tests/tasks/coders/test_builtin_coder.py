@@ -40,6 +40,7 @@ from agentbatch.tasks.spec.task import AttemptSpec, Task
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.toolcalls.remembered import ToolModeMemory
 from agentbatch.usage import Usage
+from tests.support.waiting import PATIENCE
 from tests.support.workspaces import local_workspace
 
 PROMPT = "Write hello.py"
@@ -275,12 +276,12 @@ async def test_a_task_passes_the_gate_under_its_own_name(tmp_path: Path) -> None
         coder = a_coder(parts, planned(tmp_path))
         coder.agent.add_user_message(PROMPT)
         call = asyncio.ensure_future(coder.agent.complete())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not passed:
                 await asyncio.sleep(0.005)
         assert (passed, server.requests) == (["t"], [])
         gate.set()
-        assert (await asyncio.wait_for(call, 30)).content == "Done."
+        assert (await asyncio.wait_for(call, PATIENCE)).content == "Done."
 
 
 SYSTEM = {"role": "system", "content": "You code."}

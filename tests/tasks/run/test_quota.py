@@ -12,6 +12,7 @@ from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.run.signals import RunSignals
+from tests.support.waiting import PATIENCE
 from tests.tasks.run.verdicts import COMPLETE
 
 FINISH = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
@@ -116,7 +117,7 @@ async def test_time_limits_stand_still_while_a_task_sleeps() -> None:
     await asyncio.sleep(0.01)
     assert not waiting.done()  # it sleeps no more, and is paused
     signals.pauses.release(None)
-    await asyncio.wait_for(waiting, 30)
+    await asyncio.wait_for(waiting, PATIENCE)
     assert (task.calls, signals.held) == (["stop", "start"], set())
 
 

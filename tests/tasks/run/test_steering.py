@@ -11,6 +11,7 @@ from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.control.commands import Answer, await_answer, post
 from agentbatch.runs.state.run_state import RunState
+from tests.support.waiting import PATIENCE
 from tests.tasks.run.verdicts import COMPLETE
 
 
@@ -48,7 +49,7 @@ class Outside:
     def _ask(self, name: str, arguments: dict[str, Any]) -> None:
         (database,) = self.folder.glob(".agentbatch/runs/*/run.db")
         number = post(database, name, arguments)
-        if answer := await_answer(database, number, lambda: not self._over, 30):
+        if answer := await_answer(database, number, lambda: not self._over, PATIENCE):
             self._answers.append((name, answer))
 
     async def answers(self) -> list[tuple[str, Answer]]:

@@ -10,10 +10,8 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
+from tests.support.waiting import PATIENCE
 from tests.tasks.run.awkward_moments import FINISH, Hand, bash, script, task
-
-PATIENCE = 20
-"""Seconds after which a run that should have ended hangs."""
 
 
 async def test_a_stop_while_paused_ends_a_task_that_was_in_a_command(run_tasks: Any) -> None:

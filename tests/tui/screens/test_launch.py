@@ -27,9 +27,9 @@ from tests.support.engines import end_engines
 from tests.support.keys import without_settings
 from tests.support.paths import CHECKOUT
 from tests.support.screens import until
+from tests.support.waiting import PATIENCE
 from tests.support.waiting import until as wait_for
 
-PATIENCE = 60.0
 HELD = "until [ -e go ]; do sleep 0.05; done"
 """A check that ends when the test says so."""
 

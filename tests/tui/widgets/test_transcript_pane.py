@@ -22,9 +22,8 @@ from agentbatch.tui.widgets.transcript.block_window import MAX_MOUNTED
 from agentbatch.tui.widgets.transcript.transcript_pane import LIVE_EVERY, TranscriptPane
 from tests.runs import stored_runs
 from tests.support.screens import until
+from tests.support.waiting import PATIENCE
 from tests.tui.transcript_run import Talk
-
-PATIENCE = 30.0
 
 
 class PaneApp(App[None]):

@@ -21,6 +21,7 @@ from agentbatch.workspace.isolation.isolation import Isolation, is_disposable
 from agentbatch.workspace.isolation.worktree.commit_work import KeptWork
 from agentbatch.workspace.isolation.worktree.worktree import Worktree
 from agentbatch.workspace.workspace import FileEntry, Snapshot
+from tests.support.waiting import PATIENCE
 from tests.workspace.repositories import branches, environment, make_repository, needs_git, state
 
 Kind = Literal["copy", "worktree"]
@@ -111,7 +112,7 @@ async def test_a_copy_that_is_cancelled_leaves_nothing(tmp_path: Path, places: I
     source.mkdir()
     (source / "file").write_text("x")
     making = asyncio.ensure_future(places.make("copy", source, folder, task_id="t", leave_out=left_out))
-    await asyncio.wait_for(left_out.looked_at.wait(), 30)
+    await asyncio.wait_for(left_out.looked_at.wait(), PATIENCE)
     making.cancel()
     await asyncio.sleep(0)
     left_out.go_on.set()

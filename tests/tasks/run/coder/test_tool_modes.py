@@ -32,6 +32,7 @@ from agentbatch.toolcalls.probe import FILE, LINES
 from agentbatch.toolcalls.remembered import ToolModeMemory
 from agentbatch.workspace.tools.toolbox import specs
 from tests.support.keys import KEY
+from tests.support.waiting import PATIENCE
 from tests.tasks.run.verdicts import COMPLETE
 
 TOOLS = specs(TOOLBOX)
@@ -252,7 +253,7 @@ async def test_the_search_ends_at_once_when_the_run_does(run_tasks: Any, end: st
     """Ctrl-C, and the end of the local server: neither waits for an answer that does not come."""
     scripts = [probe_script(Fault(kind="hang", times=9)), CODE]
     ends: list[asyncio.Task[None]] = []
-    async with asyncio.timeout(60), RehearsalServer(scripts, key=KEY) as asked:
+    async with asyncio.timeout(PATIENCE), RehearsalServer(scripts, key=KEY) as asked:
 
         async def end_it(engine: Engine) -> None:
             while not asked.requests:

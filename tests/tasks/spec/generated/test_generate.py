@@ -151,7 +151,7 @@ def test_odd_names_stay_what_they_are(tmp_path: Path) -> None:
         assert planned.root == tmp_path / "out" / name.removesuffix(".py")
         (command,) = planned.task.verify
         done = subprocess.run(
-            ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+            ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True
         )
         assert done.stderr == name
         assert FileSearch(tmp_path).find(planned.task.inputs[0], "files") == [name]

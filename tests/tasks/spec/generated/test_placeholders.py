@@ -115,7 +115,7 @@ def test_no_value_breaks_out_of_a_command(
         return
     filled = fill_command(command, {"path": value})
     done = subprocess.run(
-        ["bash", "-c", filled], cwd=folder, capture_output=True, text=True, timeout=60, check=True
+        ["bash", "-c", filled], cwd=folder, capture_output=True, text=True, timeout=300, check=True
     )
     assert value in done.stdout
     assert list(folder.iterdir()) == []
