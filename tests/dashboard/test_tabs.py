@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.dashboard.served import PATIENCE, Running, gone, running, small_dashboard
+from tests.dashboard.served import Running, gone, running, small_dashboard
 from tests.dashboard.visitor import goodbye, open_tab, shown, visitor
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are found by /proc")
 

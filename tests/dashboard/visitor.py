@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from tests.dashboard.served import PATIENCE, Running
+from tests.dashboard.served import Running
+from tests.support.waiting import PATIENCE
 
 
 @asynccontextmanager

@@ -12,10 +12,11 @@ from yarl import URL
 from agentbatch.cli.setup.dashboard import attach_command
 from agentbatch.runs.folder import RunFolder
 from tests.dashboard.browser import SCREEN, browser, needs_chromium
-from tests.dashboard.served import PATIENCE, gone, running
+from tests.dashboard.served import gone, running
 from tests.dashboard.visitor import stranger
 from tests.runs.stored_runs import begin, end, finished, work
 from tests.support import commands
+from tests.support.waiting import PATIENCE
 
 DASHBOARD = ("-P", "-m", "agentbatch", "dashboard", "--port", "0")
 

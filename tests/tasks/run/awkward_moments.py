@@ -25,6 +25,10 @@ INCOMPLETE = {
 FINISH = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
 
 
+HELD = "until [ -e go ]; do sleep 0.02; done"
+"""A command that ends when the test says so."""
+
+
 def bash(*commands: str) -> Say:
     return Say(calls=[ScriptedCall(name="bash", arguments={"command": command}) for command in commands])
 

@@ -11,7 +11,7 @@ from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
 from tests.support.waiting import PATIENCE
-from tests.tasks.run.awkward_moments import FINISH, Hand, bash, script, task
+from tests.tasks.run.awkward_moments import FINISH, HELD, Hand, bash, script, task
 
 
 async def test_a_stop_while_paused_ends_a_task_that_was_in_a_command(run_tasks: Any) -> None:
@@ -27,22 +27,28 @@ async def test_a_stop_while_paused_ends_a_task_that_was_in_a_command(run_tasks: 
 
 
 @pytest.mark.slow
-async def test_a_paused_task_that_was_cancelled_and_is_tried_again_is_not_held(run_tasks: Any) -> None:
+async def test_a_paused_task_that_was_cancelled_and_is_tried_again_is_not_held(
+    run_tasks: Any, tmp_path: Path
+) -> None:
     def pause_and_cancel(hand: Hand) -> None:
         hand.steering.pause("a")
         hand.steering.cancel_task("a")
 
-    a, b = script("a", bash("true"), FINISH), script("b", bash("sleep 2"), FINISH)
+    a, b = script("a", bash("true"), FINISH), script("b", bash(HELD), FINISH)
     first = Hand(e.ToolCalled, pause_and_cancel, "a")
 
-    def retry_soon(_: Hand) -> None:
-        asyncio.get_running_loop().call_later(0.2, first.steering.retry_task, "a")
+    def retry_soon(_: Hand | None = None) -> None:
+        try:
+            first.steering.retry_task("a")
+        except UserError:  # it is still finishing
+            asyncio.get_running_loop().call_later(0.02, retry_soon)
 
     retry = Hand(e.TaskFinished, retry_soon, "a")
+    over = Hand(e.TaskFinished, lambda _: (tmp_path / "work/b/go").touch(), "a", number=2)
 
     def both(event: e.Event, state: RunState) -> None:
-        first.on_event(event, state)
-        retry.on_event(event, state)
+        for hand in (first, retry, over):
+            hand.on_event(event, state)
 
     async with asyncio.timeout(PATIENCE):
         ran = await run_tasks([task("a"), task("b")], [a, b], on_start=first.attach, on_event=both)
@@ -70,13 +76,15 @@ async def test_retry_in_the_moment_of_its_end_is_no_crash(run_tasks: Any) -> Non
     assert ran.outcome.state.count("completed") == 2
 
 
-async def test_cancelled_and_tried_again_it_begins_from_its_start(run_tasks: Any) -> None:
-    a, b = script("a", bash("sleep 0.3"), FINISH), script("b", bash("echo 1 >> log"), bash("true"), FINISH)
+async def test_cancelled_and_tried_again_it_begins_from_its_start(run_tasks: Any, tmp_path: Path) -> None:
+    a, b = script("a", bash(HELD), FINISH), script("b", bash("echo 1 >> log"), bash("true"), FINISH)
     tasks = [task("a"), task("b")]
 
     hand = Hand(e.ToolFinished, Hand.at_once, "b")
     first = await run_tasks(tasks, [a, b], on_start=hand.attach, on_event=hand.on_event)
     assert all(t.resumable for t in first.outcome.state.tasks.values())
+    (tmp_path / "work/a").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "work/a/go").touch()
 
     def cancel_and_retry(hand: Hand) -> None:
         hand.steering.cancel_task("b")
