@@ -67,7 +67,7 @@ async def test_the_one_that_is_right_is_brought_back(run_tasks: Any, work: Path)
 
 
 async def test_the_first_that_is_completed_ends_the_others(run_tasks: Any, work: Path) -> None:
-    command = "case $PWD in *@2*) echo right > a.txt;; *) sleep 60;; esac"
+    command = "case $PWD in *@2*) echo right > a.txt;; *) sleep 600;; esac"
     ran = await run_tasks([ONE_RIGHT], [script(command)], parallel=2)
     assert ends(ran.outcome.state) == {
         "t": ("completed", "accepted"),
@@ -187,7 +187,7 @@ async def test_a_task_is_cancelled_with_its_attempts(run_tasks: Any, work: Path)
             engines[0].cancel_task("t", "cancelled", "Cancelled by command.")
 
     ran = await run_tasks(
-        [ONE_RIGHT], [script("sleep 60")], on_event=cancel, on_start=engines.append, parallel=2
+        [ONE_RIGHT], [script("sleep 600")], on_event=cancel, on_start=engines.append, parallel=2
     )
     assert {(one.status, one.reason) for one in ran.outcome.state.by_id.values()} == {
         ("cancelled", "cancelled")
@@ -199,7 +199,7 @@ async def test_an_interrupted_task_continues_with_its_attempts(
     run_tasks: Any, work: Path, tmp_path: Path
 ) -> None:
     engines: list[Any] = []
-    command = f"case $PWD in *@2*) test -e {tmp_path}/go || sleep 60;; esac; {RIGHT_ONCE}"
+    command = f"case $PWD in *@2*) test -e {tmp_path}/go || sleep 600;; esac; {RIGHT_ONCE}"
 
     def stop(event: e.Event, state: RunState) -> None:
         if isinstance(event, e.TaskFinished) and event.task_id == "t@1":

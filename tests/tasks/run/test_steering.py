@@ -11,6 +11,7 @@ from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.control.commands import Answer, await_answer, post
 from agentbatch.runs.state.run_state import RunState
+from tests.support.clocks import MovedClock
 from tests.support.waiting import PATIENCE
 from tests.tasks.run.verdicts import COMPLETE
 
@@ -98,19 +99,16 @@ def both(*plans: Any) -> Any:
 
 @pytest.mark.slow
 async def test_a_paused_run_makes_no_calls_and_its_time_limits_stand_still(
-    run_tasks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_tasks: Any, tmp_path: Path
 ) -> None:
-    loop, jump = asyncio.get_running_loop(), 0.0
-    now = loop.time
-    monkeypatch.setattr(loop, "time", lambda: now() + jump)
+    clock = MovedClock()
 
     def go_on(outside: Outside) -> None:
-        nonlocal jump
-        jump = 7200.0
+        clock.move_on(7200)
         outside.ask("resume-paused")
 
     def go_on_later(outside: Outside) -> None:
-        loop.call_later(0.5, go_on, outside)
+        asyncio.get_running_loop().call_later(0.5, go_on, outside)
 
     outside = Outside(
         tmp_path,

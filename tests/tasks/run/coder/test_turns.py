@@ -1,5 +1,6 @@
 """Turn limits, overflows, retries and interruptions, in whole runs."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.builtin.conversation import assert_paired
+from tests.support.clocks import MovedClock
 from tests.tasks.run.verdicts import COMPLETE
 
 OVERFLOW = Fault(status=400, code="context_length_exceeded", message="This is too long.")
@@ -194,15 +196,29 @@ async def test_no_more_requests_at_once_than_allowed(run_tasks: Any) -> None:
 
 @pytest.mark.parametrize("limit", [{"rpm": "1"}, pytest.param({"tpm": "1500"}, marks=pytest.mark.slow)])
 async def test_a_rate_limit_is_kept_and_its_wait_is_seen(run_tasks: Any, limit: dict[str, str]) -> None:
-    ran = await run_tasks([task(timeout=3)], [script(made("a"), FINISH)], **limit)
-    assert (ran.task.reason, len(ran.server.requests)) == ("wall_clock", 1)
+    engines: list[Any] = []
+
+    def stop(event: e.Event, _: Any) -> None:
+        if isinstance(event, e.RateLimited):
+            asyncio.get_running_loop().call_later(0.5, engines[0].stop_now)
+
+    ran = await run_tasks(
+        [task()], [script(made("a"), FINISH)], on_start=engines.append, on_event=stop, **limit
+    )
+    assert (ran.task.reason, len(ran.server.requests)) == ("interrupted", 1)
     assert [event.wait > 10 for event in ran.of_type(e.RateLimited)] == [True]
 
 
 @pytest.mark.slow
 async def test_an_interrupted_call_is_answered_in_the_transcript(run_tasks: Any) -> None:
-    coder = calls(bash("true"), bash("sleep 60"), write("never"))
-    ran = await run_tasks([task(timeout=3)], [script(coder)])
+    coder = calls(bash("true"), bash("sleep 100"), write("never"))
+    clock = MovedClock()
+
+    def run_out(event: e.Event, _: Any) -> None:
+        if isinstance(event, e.ToolFinished):
+            asyncio.get_running_loop().call_later(0.5, clock.move_on, 60)
+
+    ran = await run_tasks([task(timeout=60)], [script(coder)], on_event=run_out)
     transcript = json.loads((ran.task_folder("t") / "coder.traj.json").read_text(encoding="utf-8"))
     assert_paired(transcript["messages"])
     answers = contents(transcript["messages"], "tool")
