@@ -14,6 +14,7 @@ import pytest
 from agentbatch.rehearsal.server import RehearsalServer
 from tests.e2e.interrupted_batch import LINES, InterruptedBatch, script
 from tests.support.keys import KEY
+from tests.support.ports import quiet_port
 from tests.support.waiting import PATIENCE
 
 COUNT = 8
@@ -71,13 +72,13 @@ async def test_a_full_disk(tmp_path: Path, small_disk: Path, environ: dict[str, 
 @pytest.mark.slow
 async def test_a_server_that_is_gone_for_a_while(tmp_path: Path, environ: dict[str, str]) -> None:
     expected = await undisturbed(tmp_path / "undisturbed", environ)
-    async with serve() as server:
+    port = quiet_port()
+    async with serve(port) as server:
         batch = InterruptedBatch(
             tmp_path / "batch", server, environ, count=COUNT, flags=("--max-retries", "2")
         )
         await batch.start()
         assert await batch.until_calls(8)
-        port = int(server.base_url.split(":")[2].split("/")[0])
     process = batch.process
     assert process is not None
     async with asyncio.timeout(PATIENCE):
@@ -95,13 +96,13 @@ async def test_a_server_that_is_gone_for_a_while(tmp_path: Path, environ: dict[s
 async def test_a_server_that_comes_back_while_calls_are_retried(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    async with serve() as server:
+    port = quiet_port()
+    async with serve(port) as server:
         batch = InterruptedBatch(
             tmp_path / "batch", server, environ, count=COUNT, flags=("--max-retries", "9")
         )
         await batch.start()
         assert await batch.until_calls(8)
-        port = int(server.base_url.split(":")[2].split("/")[0])
     await asyncio.sleep(2)
     async with serve(port):
         assert batch.process is not None

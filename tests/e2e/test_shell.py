@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
+from agentbatch.runs.listing import find_run
+from agentbatch.runs.store.database import read_state
 from tests.e2e.tmux_terminal import Terminal, needs_tmux
 from tests.support import commands
 from tests.support.keys import KEY
-from tests.support.waiting import PATIENCE, until
+from tests.support.waiting import PATIENCE, until, wait_until
 from tests.tasks.run.verdicts import COMPLETE
 from tests.workspace.repositories import git, make_repository
 
@@ -25,7 +28,11 @@ def bash(command: str) -> Say:
 FINISH = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
 SCRIPT = Script(
     prompt="Task.",
-    coder=[bash("sleep 2"), bash("cat note.txt > a.txt"), FINISH],
+    coder=[
+        bash("touch begun; until [ -e go ]; do sleep 0.05; done"),
+        bash("cat note.txt > a.txt"),
+        FINISH,
+    ],
     evaluator=[Say(verdict=COMPLETE)],
 )
 
@@ -52,9 +59,12 @@ async def test_in_a_terminal_while_the_task_is_paused(
     async with RehearsalServer([SCRIPT], key=KEY) as server:
         project(folder, server.base_url, isolation)
         engine = commands.start("--parallel", "--display", "plain", cwd=folder, env=environ)
-        await until(lambda: server.requests, engine.complaints())
+        await until(lambda: list(folder.rglob("begun")), engine.complaints())
+        (begun,) = folder.rglob("begun")
         terminal = Terminal(folder, "shell t --pause", 80, 24)
         try:
+            await until(lambda: read_state(find_run(folder, None).database).tasks["t"].paused)
+            begun.with_name("go").touch()
             await asyncio.to_thread(use, terminal)
         finally:
             terminal.close()
@@ -69,19 +79,40 @@ async def test_in_a_terminal_while_the_task_is_paused(
         assert git(folder / "w", "show", f"{branch}:a.txt") == "mine"
 
 
+SLEEP = f"sleep 471{os.getpid()}"
+"""Told from what other tests start."""
+
+
+def states(command: str) -> set[str]:
+    """Of the processes with this command line."""
+    found = set()
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if (place / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip() == command:
+                found.add((place / "stat").read_text().rpartition(")")[2].split()[0])
+        except (OSError, ValueError):
+            continue
+    return found
+
+
 def use(terminal: Terminal) -> None:
     terminal.until("(t) ")
     terminal.press("echo $COLOUR-$(stty size)-[$OPENAI_API_KEY]; echo mine > note.txt", "Enter")
     terminal.until("blue-24 80-[]")
-    terminal.press("sleep 471", "Enter")
+    terminal.press(SLEEP, "Enter")
+    # A key that stops or ends it must not come before it has the terminal.
+    wait_until(lambda: states(SLEEP) == {"S"})
     terminal.press("C-z")
     terminal.until("Stopped")
     terminal.press("fg", "Enter")
-    terminal.until("\nsleep 471")
+    terminal.until(f"\n{SLEEP}")
+    wait_until(lambda: states(SLEEP) == {"S"})
     terminal.press("C-c")
+    terminal.press("echo $?-$(git log --oneline | wc -l)", "Enter")
+    terminal.until("130-1")
     terminal.resize(100, 30)
-    terminal.press("echo $?-$(stty size)-$(git log --oneline | wc -l)", "Enter")
-    terminal.until("130-30 100-1")
+    terminal.press('until [ "$(stty size)" = "30 100" ]; do sleep 0.1; done; echo as-$((1+1))', "Enter")
+    terminal.until("as-2")
     terminal.press("exit 4", "Enter")
     screen = terminal.until("code 4")
     assert "agentbatch: changed: note.txt." in screen
