@@ -84,7 +84,7 @@ PRIVATE = 0o600
 """Mode of the files of a run, which hold what was asked and answered."""
 
 
-def open_own(path: str | Path, flags: int = os.O_RDONLY) -> int:
+def open_own(path: str | Path, flags: int) -> int:
     """A handle of a file of ours, for its owner alone where it is made; an `opener` of `open`. Raises OSError, also for
     a link, a fifo or a device of that name: tasks may have put one there, and it is neither followed nor waited
     for."""

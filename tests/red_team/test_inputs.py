@@ -5,12 +5,12 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from agentbatch.config import load_settings
-from agentbatch.display.reports.exports.export import EXPORT_KINDS, export
+from agentbatch.display.reports.exports.export import ExportKind, export
 from agentbatch.errors import UserError
 from agentbatch.spending.price_file import read_prices
 from agentbatch.tasks.agents.definition import load_evaluator
@@ -200,7 +200,7 @@ def test_a_results_file_that_a_task_wrote_is_shown_or_refused(path: tuple[str | 
     for value in VALUES:
         try:
             state = state_of(put(RESULTS, path, value))
-            texts += [export(kind, state, 1.79e9) for kind in EXPORT_KINDS if kind != "json"]
+            texts += [export(kind, state, 1.79e9) for kind in get_args(ExportKind) if kind != "json"]
         except UserError as error:
             texts.append(str(error))
     assert [text for text in texts if not all(line.isprintable() for line in text.splitlines())] == []

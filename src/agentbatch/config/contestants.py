@@ -8,12 +8,12 @@ BUILTIN = "builtin"
 """The coder of whoever names none."""
 
 
-def worker(coder: str, model: str, own: Collection[str] = ()) -> str:
+def worker(coder: str, model: str, own: Collection[str]) -> str:
     """`gpt-5`, `codex with gpt-5`; of one of `own`, whose models are their own affair, `codex`."""
     return workers((coder,), model, own)
 
 
-def workers(coders: Collection[str], model: str, own: Collection[str] = ()) -> str:
+def workers(coders: Collection[str], model: str, own: Collection[str]) -> str:
     """The same of several: `builtin, codex with gpt-5; gemini`."""
     if tuple(coders) == (BUILTIN,):
         return model

@@ -17,7 +17,7 @@ class JsonDisplay:
     ASCII only, so that no encoding and no terminal can change or obey what a model wrote.
     """
 
-    def __init__(self, out: Writer, *, steps: Writer | None = None) -> None:
+    def __init__(self, out: Writer, *, steps: Writer | None) -> None:
         """`steps` gets the verbose lines, when somebody wants to watch as well."""
         self._out = out
         self._steps = steps

@@ -1,7 +1,6 @@
 """The run on a terminal: a live task table, finished lines scrolling above it, a coloured summary."""
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
@@ -49,7 +48,7 @@ class RichDisplay:
         *,
         verbose: bool,
         environ: Mapping[str, str],
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float],
     ) -> None:
         self._out = out
         self._verbose = verbose

@@ -19,7 +19,6 @@ Span = tuple[str, str]
 
 Row = list[Span]
 
-FINAL = ("completed", "error", "timeout", "cancelled", "skipped")
 UNDER_WAY: tuple[Status, ...] = ("coding", "evaluating", "paused")
 
 MIN_NAME = 12

@@ -225,10 +225,10 @@ def _text(value: Value) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in value).split())
 
 
-def _int(value: Value, default: int = 0) -> int:
-    """A plausible count, else the default."""
+def _int(value: Value) -> int:
+    """A plausible count, else 0."""
     ok = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
-    return value if ok and isinstance(value, int) else default
+    return value if ok and isinstance(value, int) else 0
 
 
 def _per_layer(value: Value, layers: int) -> tuple[int, ...]:

@@ -35,7 +35,7 @@ CONNECT = 20.0
 class HttpStreams:
     """`problem`: why it cannot be spoken with, once it is known; a sentence."""
 
-    def __init__(self, url: str, headers: Mapping[str, str], *, sse: bool = False) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], *, sse: bool) -> None:
         """`sse`: the older way, whose answers all come in one stream."""
         self._url = url
         self._headers = headers

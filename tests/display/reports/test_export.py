@@ -2,11 +2,12 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from agentbatch.display.reports.exports.csv import text_cell
-from agentbatch.display.reports.exports.export import EXPORT_KINDS, export, export_name, write_export
+from agentbatch.display.reports.exports.export import ExportKind, export, export_name, write_export
 from agentbatch.display.reports.exports.markdown import plain
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
@@ -190,7 +191,7 @@ def test_json_is_the_results_document() -> None:
     assert shown(state_of(json.loads(export("json", run, NOON + 100)))) == shown(run)
 
 
-@pytest.mark.parametrize("kind", EXPORT_KINDS)
+@pytest.mark.parametrize("kind", get_args(ExportKind))
 def test_a_run_that_has_not_begun_is_no_export(kind: str) -> None:
     with pytest.raises(UserError, match="has not begun"):
         export(kind, RunState(), 0.0)  # type: ignore[arg-type]

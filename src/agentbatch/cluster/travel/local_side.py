@@ -36,7 +36,6 @@ class LocalSide:
         *,
         guarded: Sequence[Path] = (),
         most: int = STORE,
-        disk: DiskWork | None = None,
     ) -> None:
         """`root` exists, every link followed. `store`: a folder of ours for contents, which other sides may share;
         `most`: bytes of it that outlive a transfer; 0: nothing of what came here does. `keep_out`: env files and what
@@ -47,7 +46,7 @@ class LocalSide:
         self._most = most
         self._kept = _inside(root, keep_out)
         self._guarded = _inside(root, guarded)
-        self._disk = disk or DiskWork()
+        self._disk = DiskWork()
         self._here = Scanned()
         self._is_fresh = False
         """`_here` is of this transfer."""

@@ -16,7 +16,7 @@ class TransportError(Exception):
 class UnreachedError(TransportError):
     """There was no connection. `proxy`: to the proxy, which is not the endpoint's fault."""
 
-    def __init__(self, words: str, *, proxy: bool = False) -> None:
+    def __init__(self, words: str, *, proxy: bool) -> None:
         super().__init__(words)
         self.proxy = proxy
 
@@ -33,12 +33,12 @@ class DisconnectedError(TransportError):
 
     stale = False
 
-    def __init__(self, words: str, *, unsent: bool = False) -> None:
+    def __init__(self, words: str, *, unsent: bool) -> None:
         super().__init__(words)
         self.unsent = unsent
 
 
-def broken(error: Exception, seconds: float, streams: bool, *, unsent: bool = False) -> TransportError:
+def broken(error: Exception, seconds: float, streams: bool, *, unsent: bool) -> TransportError:
     """What a request that broke off comes to. `seconds`: its timeout; `streams`: its answer had begun."""
     cause = _cause(error, seconds)
     if streams:

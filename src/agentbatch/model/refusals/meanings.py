@@ -246,7 +246,7 @@ MEANINGS: tuple[Meaning, ...] = (
 )
 
 
-def meaning_of(status: int, codes: Iterable[str], words: str, names: Iterable[str] = ()) -> Kind | None:
+def meaning_of(status: int, codes: Iterable[str], words: str, names: Iterable[str]) -> Kind | None:
     """What the first entry that fits says; None: the status has to speak for itself. `codes` and `words` in lower case;
     `names`: of the document's fields, and `name=value` of each."""
     known, there = frozenset(codes), frozenset(names)

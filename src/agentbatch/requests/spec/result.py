@@ -98,7 +98,7 @@ def renamed(line: str, request_id: str) -> str:
     return json_line(document)
 
 
-def result_of(line: str, index: int, url: Url = CHAT) -> BatchResult:
+def result_of(line: str, index: int, url: Url) -> BatchResult:
     """The result that an output line has, as far as it goes. Raises ValueError for what is not an output line."""
     document = json.loads(line)
     response, error = document.get("response"), document.get("error")

@@ -41,8 +41,8 @@ def tell_ready(run_folder: Path) -> None:
         pipe.write(os.fsencode(run_folder))
 
 
-def watch_lifeline(stop: Callable[[], None], grace: float = STOP_GRACE) -> None:
-    """Call `stop` when the starter is gone, and once more `grace` seconds later. Nothing without a lifeline.
+def watch_lifeline(stop: Callable[[], None]) -> None:
+    """Call `stop` when the starter is gone, and once more STOP_GRACE later. Nothing without a lifeline.
 
     Needs the running event loop, which it does not keep alive.
     """
@@ -60,7 +60,7 @@ def watch_lifeline(stop: Callable[[], None], grace: float = STOP_GRACE) -> None:
         os.close(pipe)
         if not received:
             stop()
-            loop.call_later(grace, stop)
+            loop.call_later(STOP_GRACE, stop)
 
     loop.add_reader(pipe, on_input)
 

@@ -21,7 +21,7 @@ def load_task_events(connection: sqlite3.Connection, task_id: str, since: int = 
     return [_event(*row) for row in connection.execute(_ALL, (task_id, since))]
 
 
-def load_conversation(connection: sqlite3.Connection, task_id: str, since: int = 0) -> list[Event]:
+def load_conversation(connection: sqlite3.Connection, task_id: str, since: int) -> list[Event]:
     """The same of its messages and model calls alone: what a transcript is made of."""
     return [_event(*row) for row in connection.execute(_CONVERSATION, (task_id, since))]
 

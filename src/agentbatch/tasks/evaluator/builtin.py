@@ -67,7 +67,7 @@ class BuiltinEvaluator:
         planned: PlannedTask,
         judge: Judge | None,
         checks: Checks,
-        own: OwnChecks | None = None,
+        own: OwnChecks | None,
     ) -> None:
         """`judge` None: no model judges, the task's own checks decide. `own`: those of `checks` that the evaluator
         writes itself, if it does."""

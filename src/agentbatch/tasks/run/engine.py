@@ -30,10 +30,10 @@ class TasksEngine:
         *,
         max_concurrent: int,
         rest: float,
-        resume_plan: ResumePlan | None = None,
-        failure_limit: FailureLimit | None = None,
-        on_concurrency: Callable[[int], None] | None = None,
-        quotas: Sequence[QuotaGate] = (),
+        resume_plan: ResumePlan,
+        failure_limit: FailureLimit | None,
+        on_concurrency: Callable[[int], None],
+        quotas: Sequence[QuotaGate],
     ) -> None:
         """`rest`: seconds between two task starts. `on_concurrency` is called when a command changes how many run
         at the same time. `quotas`: of its endpoints."""
@@ -43,7 +43,7 @@ class TasksEngine:
         self.signals.on_drain = self._drain
         self._plan = plan
         self.by_id = {task.id: task for task in plan.tasks}
-        self.queue = TaskQueue(context.store, plan, resume_plan or ResumePlan())
+        self.queue = TaskQueue(context.store, plan, resume_plan)
         known = context.store.state.by_id
         self.scheduler = Scheduler(
             plan,

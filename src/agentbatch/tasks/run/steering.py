@@ -143,8 +143,7 @@ class Steering:
         if number > MAX_TASKS_AT_ONCE:
             raise UserError(f"From 1 to {MAX_TASKS_AT_ONCE} tasks at the same time.")
         engine.scheduler.set_concurrency(number)
-        if engine.on_concurrency is not None:
-            engine.on_concurrency(number)
+        engine.on_concurrency(number)
         engine.context.store.emit(e.ConcurrencyChanged(max_concurrent=number))
         return f"Up to {number} at the same time from now on."
 

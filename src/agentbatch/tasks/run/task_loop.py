@@ -55,7 +55,7 @@ class EndpointUnusable(Exception):
 class TaskLoop:
     """One task. `run` emits everything that happens and leaves the task's files."""
 
-    def __init__(self, context: RunContext, planned: PlannedTask, history: TaskHistory | None = None) -> None:
+    def __init__(self, context: RunContext, planned: PlannedTask, history: TaskHistory | None) -> None:
         """`history`: what an earlier session of the run left of this task, which is resumed."""
         self._context = context
         self._resumed = resumed_task(history) if history else None

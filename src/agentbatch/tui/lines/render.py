@@ -62,14 +62,14 @@ def text_lines(text: str, style: str = "", indent: int = 0) -> list[Line]:
     return [Line(line, style, indent) for line in plain_lines(text)]
 
 
-def row(parts: Iterable[tuple[str, str]], end: str = "", end_style: str = "dim", indent: int = 0) -> Line:
+def row(parts: Iterable[tuple[str, str]], end: str = "", end_style: str = "dim") -> Line:
     """One row of several parts, each with its style, and something at its right end. The parts are harmless."""
     text, spans = "", []
     for part, style in parts:
         if style and part:
             spans.append((len(text), len(text) + len(part), style))
         text += part
-    return Line(text, "", indent, tuple(spans), end, end_style)
+    return Line(text, "", 0, tuple(spans), end, end_style)
 
 
 def laid_out(

@@ -60,8 +60,8 @@ class RunScreen(LeavingRun):
         control: bool,
         glyphs: Glyphs,
         now: Callable[[], float],
-        engine: OwnEngine | None = None,
-        redact: Redactor | None = None,
+        engine: OwnEngine | None,
+        redact: Redactor | None,
     ) -> None:
         """`redact` hides keys in what is read from the tasks' directories."""
         super().__init__()

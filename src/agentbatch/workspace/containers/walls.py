@@ -121,8 +121,8 @@ class Containers:
         root: Path,
         inside: str,
         readable: Sequence[Path],
-        hidden_files: Sequence[Path] = (),
-        guarded: Sequence[Path] = (),
+        hidden_files: Sequence[Path],
+        guarded: Sequence[Path],
     ) -> ContainerWalls:
         """`folder`: its own, on this machine. `root` (resolved) is at `inside`. The rest as for `build_sandbox`. Raises
         UserError."""

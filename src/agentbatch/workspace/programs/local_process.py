@@ -49,7 +49,7 @@ class LocalProcess:
         cwd: Path,
         env: Mapping[str, str],
         redact: Redactor,
-        relay: Relay | None = None,
+        relay: Relay | None,
         apart: Apart | None = None,
         passed: Sequence[int] = (),
         guard: Guard | None = None,

@@ -48,7 +48,7 @@ class Programs:
         *,
         user_home: Path,
         directories: Sequence[Path],
-        guard: Guard | None = None,
+        guard: Guard | None,
     ) -> None:
         """`env`: the task's variables; `homes`: where HOMEs lie; `folder`: of what does not outlast the workspace.
         `user_home`: where credentials are; `directories`: of all tasks, where no program is taken from; `guard`: ends

@@ -61,8 +61,8 @@ class MarkedProcess:
         stdin: int,
         stdout: int,
         stderr: int,
-        passed: Sequence[int] = (),
-        guard: Guard | None = None,
+        passed: Sequence[int],
+        guard: Guard | None,
     ) -> None:
         """Start it. `stdin`, `stdout`, `stderr`: as `subprocess.Popen` takes them; `passed`: handles that it keeps.
         `guard`: who starts it where no pid namespace holds what it starts. Raises OSError."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from agentbatch.config.reports import ReportKind
 from agentbatch.display.reports.exports.csv import export_csv
@@ -28,8 +28,6 @@ ENDINGS: dict[ReportKind, str] = {
     "predictions": "-predictions.jsonl",
 }
 """Of the names that files, and one folder, have when nobody says."""
-
-EXPORT_KINDS: tuple[ExportKind, ...] = get_args(ExportKind)
 
 
 def export(
@@ -78,8 +76,8 @@ def write_folder(
     folder: Path,
     files: Iterable[tuple[str, str | Iterable[str]]],
     *,
-    overwrite: bool = False,
-    follow: bool = True,
+    overwrite: bool,
+    follow: bool,
 ) -> None:
     """`files`: by their names in the folder, ours alone. Raises as `write_export`, also for a folder that holds
     anything."""

@@ -38,9 +38,7 @@ def plain(text: str, cells: int = MAX_CELLS) -> str:
     return _OPENING.sub(lambda found: found[1][:-1] + "\\" + found[1][-1], line)
 
 
-def export_markdown(
-    state: RunState, now: float, title: str = "", comparison: Sequence[ComparisonRow] = ()
-) -> str:
+def export_markdown(state: RunState, now: float, title: str, comparison: Sequence[ComparisonRow]) -> str:
     """Pure but for the time zone. `title` names a run without an id."""
     tasks = sorted(state.tasks.values(), key=lambda task: task.index)
     sections = (

@@ -36,14 +36,13 @@ class ProcessTransport:
         hear: Callable[[int, int], None],
         *,
         unread: float,
-        limit: int = MAX_MESSAGE,
     ) -> None:
         """`hear` is told how many bytes have come, and how many messages end in them, whenever some have. `unread`:
         seconds that it may leave a message of ours unread."""
         self._process = process
         self._hear = hear
         self._serve = serve
-        self._limit = limit
+        self._limit = MAX_MESSAGE
         self._unread = unread
         self._buffer = bytearray()
         self._looked = 0

@@ -43,7 +43,7 @@ class Loop:
 class LoopDetector:
     """Watches one turn. `root` is the directory in which the coder works."""
 
-    def __init__(self, root: str = "") -> None:
+    def __init__(self, root: str) -> None:
         self._root = root
         self._steps: list[bytes] = []
         self._failures: dict[str, tuple[str, int]] = {}

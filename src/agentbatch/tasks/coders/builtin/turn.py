@@ -38,7 +38,7 @@ def must_run_first(agent: Agent) -> bool:
     return unseen and not agent.has_checks and Bash.name in agent.toolbox
 
 
-async def run_turn(agent: Agent, prompt: str, *, fresh: bool = False) -> TurnOutcome:
+async def run_turn(agent: Agent, prompt: str, *, fresh: bool) -> TurnOutcome:
     """All that the agent does in answer to one prompt. Raises ModelError when a call fails for good.
 
     `fresh`: the prompt opens a new conversation, and the first reply may differ more from what the model would most

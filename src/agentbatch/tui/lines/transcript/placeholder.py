@@ -39,7 +39,7 @@ def _readable(evaluation: str) -> str:
     return evaluation if parsed is None else json.dumps(parsed, ensure_ascii=False, indent=2)
 
 
-def blocks_before_the_start(task: TaskState, attempts: int = 0) -> list[Block]:
+def blocks_before_the_start(task: TaskState, attempts: int) -> list[Block]:
     """A task that waits for its turn. `attempts`: how many there are at it, which stand below it."""
     if attempts:
         words = f"{counted(attempts, 'attempt')}, each in a row of its own below."

@@ -12,7 +12,7 @@ class Contents:
     def __init__(self) -> None:
         self._entries: WeakValueDictionary[tuple[object, ...], FileEntry] = WeakValueDictionary()
 
-    def share(self, entry: FileEntry, old: FileEntry | None = None) -> FileEntry:
+    def share(self, entry: FileEntry, old: FileEntry | None) -> FileEntry:
         """The one that stands for all that are equal. `old`: what was at its place before, of which a text that was
         read from a run's folder is taken too."""
         key = (

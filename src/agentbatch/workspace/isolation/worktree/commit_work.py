@@ -45,9 +45,7 @@ class KeptWork:
     """False: something is only in the place itself, which must stay."""
 
 
-def commit_work(
-    git: Git, worktree: Worktree, message: str, folder: Path, judged: Judged | None = None
-) -> KeptWork:
+def commit_work(git: Git, worktree: Worktree, message: str, folder: Path, judged: Judged | None) -> KeptWork:
     """Commit everything on the worktree's branch, or of accepted work what was `judged` and nothing else; nothing is
     committed where nothing changed. What is as it was when the work began is no part of it. Safe to repeat.
 

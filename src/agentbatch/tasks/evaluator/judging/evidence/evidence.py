@@ -143,7 +143,7 @@ class Evidence:
         }
         return next((passed[kind] for kind in ("verify", "example", "own") if kind in passed), None)
 
-    def sections(self, diff_characters: int, *, weak_model: bool = False) -> dict[str, str | Section]:
+    def sections(self, diff_characters: int, *, weak_model: bool) -> dict[str, str | Section]:
         """What may be cut to fit a small context window, by the names that prompts/evidence.md gives them. A weak
         model is not shown at length what passing checks and commands say."""
         files = Section(file_pieces(self.before, self.after), diff_characters)

@@ -21,7 +21,7 @@ def gathered(
     own_files: Sequence[Path],
     tampered: Collection[str],
     missing: Sequence[str],
-    project: Sequence[Given] = (),
+    project: Sequence[Given],
 ) -> Evidence:
     """`own_files`: files and folders of the run's own; `tampered`: protected paths that checks found changed;
     `missing`: by the verdict before."""

@@ -112,7 +112,7 @@ def failed_last(
     commands: Sequence[CommandRecord],
     tried_from: int,
     checks: Sequence[CheckResult],
-    runs: Sequence[CommandRecord] = (),
+    runs: Sequence[CommandRecord],
 ) -> int | None:
     """The index of the last command after the last change, if it failed: one that did more than look, and that nothing
     of ours has passed since."""
