@@ -74,6 +74,8 @@ def tasks(*entries: Any) -> str:
         (tasks({"first_prompt": "x", "cpus": 0.001}), "cpus: must be 0.01 or more, or 0 for no limit"),
         (tasks({"first_prompt": "x", "processes": 1}), "processes: must be 16 or more, or 0 for no limit"),
         (tasks({"first_prompt": "x", "processes": -1}), "processes: must be 0 or more, not -1"),
+        (tasks({"first_prompt": "x", "resources": {"a b": 1}}), r"must match ^[\w.\-]+$"),
+        (tasks({"first_prompt": "x", "resources": {"g" * 101: 1}}), "must have at most 100 characters"),
         (
             tasks({"first_prompt": "x", "attempts": 0}),
             "must be a number from 1 to 100, or a list of so many objects",
