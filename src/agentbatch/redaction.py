@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from agentbatch.patterns import regex
+
 MIN_SECRET = 8
 """Characters. A shorter key is a placeholder for a server without keys ("none", "x"): removing it would
 eat ordinary words."""
@@ -40,9 +42,9 @@ _CODES = (
 )
 """Escapes that name a character by its number. Keys have none but those of ASCII; others may stand for nothing seen."""
 _SHORT = r"\\[nrtbf\"'\\/]|&(?:amp|quot|lt|gt|apos);"
-_SIGN = re.compile(f"[{_UNSEEN}]")
-_PLAIN = re.compile(f"{_SEQUENCE}|.", re.DOTALL)
-_WRITTEN = re.compile("|".join((_SEQUENCE, _COLOUR, *_CODES, r"\\{2,9}[nrtbf]", _SHORT, ".")), re.DOTALL)
+_SIGN = regex(f"[{_UNSEEN}]")
+_PLAIN = regex(f"{_SEQUENCE}|.", re.DOTALL)
+_WRITTEN = regex("|".join((_SEQUENCE, _COLOUR, *_CODES, r"\\{2,9}[nrtbf]", _SHORT, ".")), re.DOTALL)
 _SHORT_MEANS = {
     "\\\\": "\\", '\\"': '"', "\\'": "'", "\\/": "/", "&amp;": "&", "&quot;": '"', "&lt;": "<", "&gt;": ">",
     "&apos;": "'",
@@ -52,9 +54,9 @@ _SHORT_MEANS = {
 # What is looked at first, in bytes: ten times faster than the same in text.
 _SMALL = bytes(range(256)).lower()
 _CONTROLS = bytes((*range(0x20), 0x7F))
-_SEQUENCES = re.compile(_SEQUENCE.encode())
+_SEQUENCES = regex(_SEQUENCE.encode())
 _SIGNS = [
-    (start, re.compile(re.escape(start) + rest))
+    (start, regex(re.escape(start) + rest))
     for start, rest in (
         (b"\xc2", rb"[\x80-\x9f\xad]"),
         (b"\xe2\x80", rb"[\x8b-\x8f\xa8-\xae]"),
@@ -67,11 +69,11 @@ _SIGNS = [
 ]
 """_UNSEEN in UTF-8."""
 _CODED = [
-    (starts, re.compile(code.encode()))
+    (starts, regex(code.encode()))
     for starts, code in zip(((b"%",), (b"\\u",), (b"\\x",), (b"&#",), _OCTAL_STARTS), _CODES, strict=True)
 ]
-_COLOURS = re.compile(_COLOUR.encode())
-_CODE_STARTS = re.compile(rb"\\[ux014567]")
+_COLOURS = regex(_COLOUR.encode())
+_CODE_STARTS = regex(rb"\\[ux014567]")
 """What all of them begin with but those that begin with another sign."""
 _NESTED = [b"\\" * depth + letter for depth in (8, 4, 2) for letter in (b"n", b"r", b"t", b"b", b"f")]
 """What cannot be seen in JSON within JSON, as the arguments of a call in a message; the deepest first."""
@@ -270,7 +272,7 @@ def _alike(one: str, other: str) -> int:
     return next((place for place in range(length) if one[place] != other[place]), length)
 
 
-_SECRET_NAMES = re.compile(
+_SECRET_NAMES = regex(
     r"key|token|secret|passw|pwd|auth|sig(?:nature)?$|^code$|credential|session", re.IGNORECASE
 )
 
@@ -301,7 +303,7 @@ def shown_url(url: str) -> str:
     return f"{scheme}{slashes}{_QUERY.sub(_masked_pair, rest)}"
 
 
-_QUERY = re.compile(r"([?&#;])([^=&#;?]+)=([^&#;\s]+)")
+_QUERY = regex(r"([?&#;])([^=&#;?]+)=([^&#;\s]+)")
 
 
 def _masked_pair(found: "re.Match[str]") -> str:

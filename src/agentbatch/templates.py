@@ -15,6 +15,8 @@ from jinja2.filters import do_format
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from agentbatch.patterns import regex
+
 MAX_TIMES = 1_000_000
 """Of a text or list that `*` makes."""
 MAX_SIZE = 10_000_000
@@ -32,7 +34,7 @@ MAX_NUMBER = 100_000
 """Bits of a product; and a number that a filter or a text's method is given (a width, a count, a precision), as
 jinja2's `range` has it."""
 
-_PADDED = re.compile(r"%(?:[^A-Za-z%]*(?:\d{4}|\*)|\(.*\d{4})", re.DOTALL)
+_PADDED = regex(r"%(?:[^A-Za-z%]*(?:\d{4}|\*)|\(.*\d{4})", re.DOTALL)
 """A `%` whose width has four digits, or is given."""
 COUNTED = "counted"
 """The filter through which every loop goes."""

@@ -5,16 +5,17 @@ Whatever a model, a file name or a server wrote goes through `harmless` before i
 
 import difflib
 import os
-import re
 import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from agentbatch.patterns import regex
+
 UNKNOWN = "–"
 """Stands for an unknown figure. An unknown price is never shown as $0."""
 
-_SEQUENCES = re.compile(
+_SEQUENCES = regex(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement, clearing
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC and friends: titles, links, clipboard
     r"|\x1b[ -/]*[0-~]"  # short escapes

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from agentbatch.patterns import regex
 from agentbatch.text import nearest
 
 FIGURES: Mapping[str, str] = {
@@ -45,7 +46,7 @@ Figures = Mapping[str, float | None]
 """Values by name; None: unknown."""
 
 _Value = Callable[[Figures], float | None]
-_WORDS = re.compile(r"\s*(?:(\d+(?:\.\d+)?)([%kM]?)|([A-Za-z_][A-Za-z0-9_]*)|(>=|<=|[><+\-*/()])|(\S))")
+_WORDS = regex(r"\s*(?:(\d+(?:\.\d+)?)([%kM]?)|([A-Za-z_][A-Za-z0-9_]*)|(>=|<=|[><+\-*/()])|(\S))")
 _UNITS = {"": 1.0, "%": 0.01, "k": 1e3, "M": 1e6}
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _SUMS = {"+": operator.add, "-": operator.sub}

@@ -1,7 +1,8 @@
 """HTTP headers that the user adds to every request: read from settings, checked, and which of them are secret. Pure."""
 
-import re
 from collections.abc import Iterable
+
+from agentbatch.patterns import regex
 
 Header = tuple[str, str]
 """Name and value."""
@@ -37,8 +38,8 @@ KEYS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key", "oc
 MAX_VALUE = 8_000
 """Characters. Servers refuse requests with 8 to 16 KB of headers."""
 
-_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_NEXT = re.compile(r"[,\n]\s*(?=[A-Za-z0-9!#$%&'*+.^_`|~-]+[=:])")
+_NAME = regex(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_NEXT = regex(r"[,\n]\s*(?=[A-Za-z0-9!#$%&'*+.^_`|~-]+[=:])")
 
 
 def split_headers(text: str) -> list[str]:

@@ -1,7 +1,6 @@
 """The settings of a run: one pydantic model, whose fields are the single table of flags, variables and checks."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -38,12 +37,13 @@ from agentbatch.config.values import (
     Url,
     Words,
 )
+from agentbatch.patterns import regex
 from agentbatch.redaction import secrets_in
 
 DEFAULT_MODEL = "gpt-5-mini"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 REHEARSAL_CODER = "rehearsal-coder"
-REHEARSAL_CODERS = re.compile(rf"{REHEARSAL_CODER}(?:-(100|[1-9]?\d))?")
+REHEARSAL_CODERS = regex(rf"{REHEARSAL_CODER}(?:-(100|[1-9]?\d))?")
 """Also `rehearsal-coder-70`, which solves seven of ten (task, seed) pairs."""
 REHEARSAL_EVALUATOR = "rehearsal-evaluator"
 

@@ -6,10 +6,11 @@ the token in the printed address is exchanged for? Does a WebSocket, or anything
 """
 
 import hmac
-import re
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+from agentbatch.patterns import regex
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -27,7 +28,7 @@ WRONG_TOKEN = (
 )
 FOREIGN_ORIGIN = "This request came from a page that is not the dashboard's own."
 
-_HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[^\s:/@\[\]]+))(?::\d{1,5})?")
+_HOST = regex(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[^\s:/@\[\]]+))(?::\d{1,5})?")
 
 
 @dataclass(frozen=True)

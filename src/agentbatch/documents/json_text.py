@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from agentbatch.patterns import regex
 from agentbatch.text import clip
 
 
@@ -13,7 +14,7 @@ class Unreadable(Exception):
 
 
 _decoder = json.JSONDecoder()
-_space = re.compile(r"[ \t\n\r]*")
+_space = regex(r"[ \t\n\r]*")
 
 
 class Position(NamedTuple):
@@ -80,7 +81,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")([ \t\n\r]*:)?|[{}\[\]]', re.DOTALL)
+_TOKEN = regex(r'("(?:[^"\\]|\\.)*")([ \t\n\r]*:)?|[{}\[\]]', re.DOTALL)
 
 
 def _twice(text: str) -> str:

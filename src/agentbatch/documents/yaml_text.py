@@ -1,13 +1,13 @@
 """YAML texts, as far as they say what JSON can say. PyYAML only cuts them into events; nothing of Python is made."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from agentbatch.documents.json_text import Position, Unreadable, check_characters
 from agentbatch.errors import UserError
+from agentbatch.patterns import regex
 from agentbatch.text import clip
 
 MAX_TEXT = 16 * 1024 * 1024
@@ -15,7 +15,7 @@ MAX_TEXT = 16 * 1024 * 1024
 MAX_DEPTH = 50
 """Objects and lists in each other."""
 
-_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+_NUMBER = regex(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 """As JSON has them. What YAML 1.1 also takes for one stays text: 010, 1_000, 0x1f, 1:30, .inf."""
 _WORDS = {
     word: value

@@ -5,7 +5,6 @@ import fcntl
 import hashlib
 import importlib.util
 import logging
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,14 +15,15 @@ from agentbatch.errors import UserError
 from agentbatch.local.models_folder import SUFFIX
 from agentbatch.local.server_plan import INSTALL
 from agentbatch.local.sizing import gigabytes
+from agentbatch.patterns import regex
 
 SPARE_BYTES = 256 * 1024**2
 """Disk space that is left free."""
 
 HASH_CHUNK = 4 * 1024**2
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SHA256 = regex(r"[0-9a-f]{64}")
+_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Progress = Callable[[str, int, int], None]
 """Called with the phase (`downloading`, `checking`), the bytes so far, and all bytes."""

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import signal
 import sys
 import time
@@ -19,6 +18,7 @@ from agentbatch.errors import UserError
 from agentbatch.files import open_own
 from agentbatch.local.child import ServerOrder
 from agentbatch.local.server_plan import ServerPlan
+from agentbatch.patterns import regex
 
 LOADING_NOTICE = 20.0
 """Seconds until the first notice that it is still loading; each further one after twice the time."""
@@ -32,8 +32,8 @@ LOG_TAIL = 64 * 1024
 MAX_CAUSE = 240
 """Characters of a failure's cause that are shown."""
 
-_LOG_LINE = re.compile(r"^[\d.]+ (?P<level>[EWID]) +(?:\S+ +)?(?P<where>[\w.()]+): (?P<text>.*)$")
-_CAUSE = re.compile(r"error loading model: |GGML_ASSERT|what\(\): |failed to allocate|Error: ")
+_LOG_LINE = regex(r"^[\d.]+ (?P<level>[EWID]) +(?:\S+ +)?(?P<where>[\w.()]+): (?P<text>.*)$")
+_CAUSE = regex(r"error loading model: |GGML_ASSERT|what\(\): |failed to allocate|Error: ")
 
 
 class LocalServer:

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentbatch.patterns import regex
 from agentbatch.text import clip, harmless
 
 Schema = dict[str, Any]
@@ -64,7 +65,7 @@ _SILENT = frozenset(
     ("title", "$schema", "$id", "$defs", "definitions", "additionalProperties", "examples", *_LIMITS)
 )
 """What is left out, or told, without a loss that anybody has to know of."""
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_NAME = regex(r"[A-Za-z0-9_.-]{1,64}")
 
 
 @dataclass(frozen=True)

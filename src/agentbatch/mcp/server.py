@@ -11,13 +11,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from agentbatch.config import Amount
 from agentbatch.config.headers import read_header
 from agentbatch.config.values import check_variables
+from agentbatch.patterns import regex
 
 TIMEOUT = 60.0
 """Seconds for one call of a tool, unless the server's `timeout` says otherwise."""
 MAX_SERVERS = 20
 """Of one task."""
 
-REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+REFERENCE = regex(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """A variable of the user's environment in the value of a header."""
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from agentbatch.patterns import regex
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
 
 Role = Literal["coder", "evaluator", "checks"]
@@ -12,20 +13,20 @@ Role = Literal["coder", "evaluator", "checks"]
 CHECKS_SCHEMA = "checks"
 """Name of the schema by which checks are asked for."""
 
-CHECKS_QUESTION = re.compile(
+CHECKS_QUESTION = regex(
     r"\AWrite (acceptance checks for this task|\w+ assert lines|the Python functions?)\b"
     r"|^Do not do this task\. Write \w+ assert lines\b",
     re.MULTILINE,
 )
 """In a question for checks that has no schema."""
 
-ITERATION = re.compile(r"\bIteration (\d{1,6}) of \d{1,6}\b")
+ITERATION = regex(r"\bIteration (\d{1,6}) of \d{1,6}\b")
 """How the evidence names the iteration."""
 
-CALL_ID = re.compile(r"call_step(\d{1,6})_\d+")
+CALL_ID = regex(r"call_step(\d{1,6})_\d+")
 """The ids of scripted calls contain their step, so that it is known even after compaction."""
 
-SUMMED = re.compile(r"Steps of the script done: (\d{1,6})\.")
+SUMMED = regex(r"Steps of the script done: (\d{1,6})\.")
 """In a summary that takes the place of a conversation, by `summary`."""
 
 DONE = "Done."

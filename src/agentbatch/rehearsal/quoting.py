@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from agentbatch.patterns import regex
 from agentbatch.rehearsal.play import text_of
 
 MARK = "@"
@@ -13,9 +14,9 @@ and the ref of the piece in which they stand, where there is one."""
 NOTHING = "Nothing shows it."
 """In the place of a mark alone, where there is nothing to quote: a verdict takes no empty evidence."""
 
-_HEAD = re.compile(r"^\[([FCKVR]\d+)\] (.*)$", re.MULTILINE)
-_FENCE = re.compile(r"^\[/?[a-z]{6}\b.*\]$", re.MULTILINE)
-_PASSED = re.compile(
+_HEAD = regex(r"^\[([FCKVR]\d+)\] (.*)$", re.MULTILINE)
+_FENCE = regex(r"^\[/?[a-z]{6}\b.*\]$", re.MULTILINE)
+_PASSED = regex(
     r"(?:verify|check (?!sound|steady|load)\w+), passed|run by the evaluator, exit 0:|"
     r"command(?: told by the Coder's program and run by the evaluator)?, exit 0:"
 )

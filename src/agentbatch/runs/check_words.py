@@ -1,9 +1,9 @@
 """Checks in words, the same on every screen: what kind one is, how many of which kind passed. Pure."""
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from agentbatch.patterns import regex
 from agentbatch.runs import events as e
 from agentbatch.text import clip, counted, duration, harmless
 
@@ -53,7 +53,7 @@ _SAID_BY_COMMAND: frozenset[e.CheckKind] = frozenset(("sound", "example", "stead
 """Kinds of which `command` is a name in words."""
 
 
-_NAMED_ERROR = re.compile(r"(?:E )?[\w.]{0,100}(?:Error|Exception)\b")
+_NAMED_ERROR = regex(r"(?:E )?[\w.]{0,100}(?:Error|Exception)\b")
 """As Python and JavaScript name it, also where pytest does. What follows it, e.g. a difference, tells less."""
 
 IN_LIST = 120

@@ -9,6 +9,7 @@ from typing import Literal
 
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
+from agentbatch.patterns import regex
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.kind import ending, kind_of
@@ -30,7 +31,7 @@ SHOWN = 60
 """Cells of a name in a message."""
 
 
-_ID = re.compile(r"\w[\w.\-]*")
+_ID = regex(r"\w[\w.\-]*")
 """Ours are times; whatever is shown and typed as an id is safe to show and to type."""
 
 

@@ -4,7 +4,6 @@ takes when the task goes on."""
 import fcntl
 import json
 import os
-import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from typing import Any
 
 from agentbatch.errors import UserError
 from agentbatch.files import PRIVATE, open_own, write_atomic
+from agentbatch.patterns import regex
 from agentbatch.runs.folder import RunFolder
 from agentbatch.text import clip, list_names
 
@@ -25,7 +25,7 @@ MAX_PATHS = 1000
 MAX_VISITS = 100
 MAX_TOLD = 20
 """Files that a coder is told of."""
-PLAIN = re.compile(r"[\w.+@/-]{1,120}")
+PLAIN = regex(r"[\w.+@/-]{1,120}")
 """Names that can be told in the user's name: others may have been made to be read as words of the user's."""
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from agentbatch.patterns import regex
+
 MARKET = "openrouter"
 """Where a comparison finds the open models that no provider of their own is known for."""
 
@@ -80,7 +82,7 @@ ASKED = (
 )
 """Providers in the order in which they are asked for a name that says nothing of where it runs."""
 
-FOLDERS = re.compile(r"^(accounts/[^/]+/models|models|converse|invoke)/")
+FOLDERS = regex(r"^(accounts/[^/]+/models|models|converse|invoke)/")
 """What stands before the name of a model at Fireworks, at Google and, for Bedrock, in LiteLLM."""
 
 

@@ -10,6 +10,7 @@ from agentbatch.model.answer.answer import Answer, new_call_id
 from agentbatch.model.capabilities import ToolMode
 from agentbatch.model.reply import Message, ToolCall, ToolSpec
 from agentbatch.model.request.request import Schema
+from agentbatch.patterns import regex
 from agentbatch.toolcalls import json_actions
 from agentbatch.toolcalls.blocks import rendering as blocks
 from agentbatch.toolcalls.blocks.calls import find_blocks
@@ -18,7 +19,7 @@ from agentbatch.toolcalls.blocks.whole_file import ReplyContext
 from agentbatch.toolcalls.json_actions import tool_names
 from agentbatch.toolcalls.json_calls import find_calls
 
-_MADE_UP = re.compile(rf"^{RESULT.pattern}", re.MULTILINE)
+_MADE_UP = regex(rf"^{RESULT.pattern}", re.MULTILINE)
 
 
 class TextForms:

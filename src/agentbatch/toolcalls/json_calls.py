@@ -12,6 +12,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from agentbatch.files import json_object
+from agentbatch.patterns import regex
 
 _DECODER = json.JSONDecoder(strict=False)
 """Not strict: small models put real line breaks into JSON strings."""
@@ -30,18 +31,16 @@ MAX_READ = 2_000_000
 MAX_FAILURES = 32
 """Broken JSON values before the search ends: each can cost a pass over the whole text."""
 
-_BROKEN_CALL = re.compile(r'\s*\{{1,2}\s*"(tool|name|function|tool_name|action)"')
-_THINK = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-_OPENERS = re.compile(
-    r"(<tools?>|<tool_call>|<function_call>|<\|tool_call\|>|<\|python_tag\|>|\[TOOL_CALLS\])\s*"
-)
-_DOUBLED = re.compile(r'\{\{\s*"')
+_BROKEN_CALL = regex(r'\s*\{{1,2}\s*"(tool|name|function|tool_name|action)"')
+_THINK = regex(r"\A\s*<think>.*?</think>", re.DOTALL)
+_OPENERS = regex(r"(<tools?>|<tool_call>|<function_call>|<\|tool_call\|>|<\|python_tag\|>|\[TOOL_CALLS\])\s*")
+_DOUBLED = regex(r'\{\{\s*"')
 """Two braces instead of one, as in the chat template of Qwen2.5-Coder."""
-_CLOSERS = re.compile(
+_CLOSERS = regex(
     r"[ \t]*(?:\n?[ \t]*(?:</tools?>|</tool_call>|</function_call>|<\|/?tool_call\|>|<\|eom_id\|>|<\|eot_id\|>))?"
     r"[ \t;,]*(?=\n|\Z|<tool_call>)"
 )
-_FENCE = re.compile(r"(`{3,}|~{3,})\s*([\w+-]*)[ \t]*\Z")
+_FENCE = regex(r"(`{3,}|~{3,})\s*([\w+-]*)[ \t]*\Z")
 
 
 class TextCalls(NamedTuple):

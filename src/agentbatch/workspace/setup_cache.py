@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import stat
 import time
@@ -26,6 +25,7 @@ from typing import NamedTuple
 
 from agentbatch.errors import UserError
 from agentbatch.files import make_missing, open_folder, open_own
+from agentbatch.patterns import regex
 from agentbatch.text import clip
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.paths import open_parent
@@ -50,7 +50,7 @@ STALE = 3600.0
 """Seconds after which what was half kept was left behind by a killed process."""
 
 _HALF = ".half-"
-_OURS = re.compile(r"[0-9a-f]{64}|\.half-[0-9a-f]{16}")
+_OURS = regex(r"[0-9a-f]{64}|\.half-[0-9a-f]{16}")
 """What is ever removed: a repository, or a task without a sandbox, may have put anything else in here."""
 _KEY_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 

@@ -17,11 +17,12 @@ from agentbatch.cluster.connection.frames import read_frame, write_frame
 from agentbatch.cluster.exchange.losses import CLASS, MAX_WORDS, UNINSTALLED, HeadLost, Lost
 from agentbatch.cluster.exchange.wire import Unreadable, pack, unpack
 from agentbatch.errors import UserError
+from agentbatch.patterns import regex
 from agentbatch.text import clip
 
 MISSING = "--cluster needs Ray: pip install 'agentbatch[cluster]'."
 
-ADDRESS = re.compile(r"(\[[0-9a-f:]+\]|[\w.-]+):\d{1,5}", re.ASCII | re.IGNORECASE)
+ADDRESS = regex(r"(\[[0-9a-f:]+\]|[\w.-]+):\d{1,5}", re.ASCII | re.IGNORECASE)
 
 NAMESPACE = "agentbatch"
 """In which the actors of all our runs have names."""

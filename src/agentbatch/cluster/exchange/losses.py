@@ -1,6 +1,6 @@
 """That a machine or what ran on it is lost, and why, in words for a person. Pure."""
 
-import re
+from agentbatch.patterns import regex
 
 REASONS = {
     "its node has died": "the node is gone",
@@ -22,7 +22,7 @@ REASONS = {
 UNINSTALLED = "it cannot be installed: "
 """How the process of Ray says that machines cannot get what they lack."""
 
-CLASS = re.compile(r"^[\w.]+(Error|Exception): ")
+CLASS = regex(r"^[\w.]+(Error|Exception): ")
 
 MAX_WORDS = 300
 

@@ -7,7 +7,6 @@ repository in which worktrees are made (`workspace/isolation/`), whose files the
 """
 
 import os
-import re
 import shutil
 import tempfile
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from agentbatch.cluster.travel.manifest import shown
 from agentbatch.errors import UserError
+from agentbatch.patterns import regex
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.isolation.worktree.git import Git
 
@@ -22,7 +22,7 @@ BUNDLE = "commit.bundle"
 SHALLOW = "shallow"
 """Commits whose parents a shallow clone has not, as git keeps them."""
 _REF = "refs/heads/base"
-_COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMIT = regex("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def write_bundle(git: Git, common: Path, commit: str, folder: Path) -> None:

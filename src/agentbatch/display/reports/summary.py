@@ -1,11 +1,11 @@
 """What a run came to, in figures. Pure."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from agentbatch.patterns import regex
 from agentbatch.runs.kind import resume_command, retry_command
 from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state.run_state import RunState
@@ -97,7 +97,7 @@ class Cause(NamedTuple):
 _TOLD_APART_BY_ERROR = frozenset({"", "model_error", "workspace_error", "setup", "internal_error"})
 """Reasons with many causes. Of the others, the reason is the cause and the error only the task's detail."""
 
-_VARYING = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d])\w+|\d{4,}")
+_VARYING = regex(r"\b(?=\w*\d)(?=\w*[^\W\d])\w+|\d{4,}")
 """What differs between two occurrences of one error: words with digits in them (request ids), long numbers.
 Short numbers stay: 500 and 503 are two causes."""
 

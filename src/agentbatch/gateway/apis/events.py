@@ -1,11 +1,10 @@
 """The events of a stream as the bytes that they came in. Pure."""
 
-import re
-
 from agentbatch.model.answer.answer import GarbageError
 from agentbatch.model.http.transport import MAX_BODY
+from agentbatch.patterns import regex
 
-_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_END = regex(rb"\r\n\r\n|\n\n|\r\r")
 
 
 class Parts:

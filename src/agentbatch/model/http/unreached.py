@@ -1,15 +1,15 @@
 """Why no answer came from an endpoint, in words for whoever set it up."""
 
 import errno
-import re
 import socket
 import ssl
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from agentbatch.model.http.proxy import naming_variable
+from agentbatch.patterns import regex
 
-_USER = re.compile(r"//[^\s/]*@")
+_USER = regex(r"//[^\s/]*@")
 """What stands before the host of an address: it may be a password, also that of a proxy."""
 
 _NO_WAY = frozenset(

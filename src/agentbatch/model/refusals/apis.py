@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from agentbatch.model.capabilities import ApiName
 from agentbatch.model.failures.retry import classify
 from agentbatch.model.refusals.server_error import ServerError
+from agentbatch.patterns import regex
 
 
 class Preferred(NamedTuple):
@@ -21,7 +22,7 @@ class Preferred(NamedTuple):
 PREFERRED = (
     Preferred(
         ("api.openai.com",),
-        re.compile(r"(ft:)?(gpt-([5-9]|\d\d)(?!.*-chat|.*-search)|o\d|codex-)"),
+        regex(r"(ft:)?(gpt-([5-9]|\d\d)(?!.*-chat|.*-search)|o\d|codex-)"),
         "OpenAI's reasoning models are at their best there, keep their reasoning between calls there alone "
         "(developers.openai.com/api/docs/guides/responses-vs-chat-completions), and take no tools in chat completions "
         "since GPT-5.4 (openai/openai-openapi #541)",
@@ -37,7 +38,7 @@ class Wording(NamedTuple):
 
 CHAT_REFUSED = (
     Wording(
-        re.compile(
+        regex(
             r"only (be )?(supported|available|accessible)\b[^.]{0,20} (in|via|through|on|with) "
             r"(the |\S{0,20}v1/)?responses"
         ),
@@ -45,28 +46,28 @@ CHAT_REFUSED = (
         "pgadmin-org/pgadmin4 #9795)",
     ),
     Wording(
-        re.compile(r"\buse [^ ]{0,20}v1/responses|use the responses api"),
+        regex(r"\buse [^ ]{0,20}v1/responses|use the responses api"),
         "OpenAI 'Function tools with reasoning_effort are not supported for gpt-5.4 in /v1/chat/completions. Please "
         "use /v1/responses instead.' (pipecat-ai/pipecat #4043, LibreChat #14231); gateways 'is not supported. Please "
         "use /v1/responses.' (Wei-Shaw/sub2api #885)",
     ),
     Wording(
-        re.compile(r"not a chat model and thus not supported in the v1/chat/completions"),
+        regex(r"not a chat model and thus not supported in the v1/chat/completions"),
         "OpenAI of its codex and pro models (egoist/chatwise-releases #1256, micz/ThunderAI #570)",
     ),
     Wording(
-        re.compile(r"chatcompletion operation does not work with the specified model"),
+        regex(r"chatcompletion operation does not work with the specified model"),
         "Azure 'OperationNotSupported' (langchain-ai/langchain #35050, langchain-azure #228)",
     ),
     Wording(
-        re.compile(r"not accessible via the /chat/completions endpoint|unsupported_api_for_model"),
+        regex(r"not accessible via the /chat/completions endpoint|unsupported_api_for_model"),
         "GitHub Copilot (caozhiyuan/copilot-api #102)",
     ),
 )
 
 RESPONSES_REFUSED = (
     Wording(
-        re.compile(
+        regex(
             r"responses? api\b[^.]{0,60}(\bnot\b|n't\b|\bonly\b|unsupported)"
             r"|(\bnot\b|n't|un)[^.]{0,20}support[^.]{0,60}(responses? api\b|/responses\b)"
         ),
@@ -74,7 +75,7 @@ RESPONSES_REFUSED = (
         "enabled for api-version 2025-03-01-preview and later'",
     ),
     Wording(
-        re.compile(r"only supported in v1/chat/completions|use [^ ]{0,20}v1/chat/completions"),
+        regex(r"only supported in v1/chat/completions|use [^ ]{0,20}v1/chat/completions"),
         "OpenAI of its search models",
     ),
 )

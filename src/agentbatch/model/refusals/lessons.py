@@ -12,11 +12,12 @@ from agentbatch.model.refusals.overflow import is_overflow
 from agentbatch.model.refusals.server_error import ServerError
 from agentbatch.model.request.cache_marks import has_marks
 from agentbatch.model.request.history import HistoryRule, extra_fields, has_calls, is_wordless, shaped
+from agentbatch.patterns import regex
 
 LEARNING_STATUSES = frozenset({400, 404, 405, 415, 422, 500, 501})
 """404: OpenRouter ("No endpoints found that support tool use"); 500 and 501: llama.cpp."""
 
-_REFUSAL = re.compile(
+_REFUSAL = regex(
     r"not? (be )?(yet )?(supported|support|allowed|permitted|available|enabled|implemented|recognized)"
     r"|(does|do|is|are)(n't| not) (currently )?(support|allow|accept)|not compatible"
     r"|unsupported|unavailable|unrecognized|unknown|disabled|deprecated|wrong_api_format|invalid field"
@@ -24,14 +25,14 @@ _REFUSAL = re.compile(
     r"|unexpected (keyword|field|property|parameter)|only .{0,40}(allowed|supported|default|single)"
     r"|requires? |found that support|must be set to|cannot be used"
 )
-_SCHEMA = re.compile(
+_SCHEMA = regex(
     r"response_format|text\.format|json_schema|json_object|json mode|structured output|guided|grammar|\bschema\b"
 )
-_SYSTEM = re.compile(r"system (role|message|prompt)|role.{0,40}\bsystem\b|developer instruction")
-_INCLUDE = re.compile(r"encrypted[ _]content|['\"`]include['\"`]|supplied: include")
+_SYSTEM = regex(r"system (role|message|prompt)|role.{0,40}\bsystem\b|developer instruction")
+_INCLUDE = regex(r"encrypted[ _]content|['\"`]include['\"`]|supplied: include")
 """OpenAI "Encrypted content is not supported with this model." (OpenHands/OpenHands #11406)."""
-_STOP = re.compile(r"['\"`]stop['\"`]|\bstop (sequences?|words?|parameter|field)|parameter:? stop\b")
-_NO_STREAM = re.compile(
+_STOP = regex(r"['\"`]stop['\"`]|\bstop (sequences?|words?|parameter|field)|parameter:? stop\b")
+_NO_STREAM = regex(
     r"\bstream(ing|ed)?\b[^.]{0,40}(\bnot\b|n't|cannot)[^.]{0,30}"
     r"(support|allow|permit|available|enabled|implement|used|combined)"
     r"|(\bnot\b|n't|cannot|unable to) (yet )?(support|allow|use|be used|enable|combine)[^.]{0,60}\bstream"
@@ -40,14 +41,14 @@ _NO_STREAM = re.compile(
     r"|verified to stream"
 )
 """OpenAI, llama.cpp ("Cannot use tools with stream"), pydantic's 422, and gateways."""
-_MUST_STREAM = re.compile(
+_MUST_STREAM = regex(
     r"only (supports? )?(the )?stream|(must|requires?|need)[^.]{0,20}\bstream(ing)?\b|\bstream(ing)?\b[^.]{0,20}"
     r"(is required|must be (set to )?(true|enabled))|non-stream[^.]{0,60}(not|n't|unsupported)"
     r"|(not|n't) support[^.]{0,20}non-stream|enable the stream|for non-streaming calls"
 )
 """DashScope ("This model only support stream mode, please enable the stream parameter"), OpenAI's Codex backend
 ("Stream must be set to true"), and gateways."""
-_TOOLS = re.compile(r"\btools?\b|tool[ _-](choice|calls?|use|calling)|function[ _-]call")
+_TOOLS = regex(r"\btools?\b|tool[ _-](choice|calls?|use|calling)|function[ _-]call")
 
 
 class HistoryWording(NamedTuple):
@@ -60,7 +61,7 @@ class HistoryWording(NamedTuple):
 WORDINGS = (
     HistoryWording(
         "no_developer",
-        re.compile(
+        regex(
             r"\bdeveloper\b.{0,60}(not one of|expected one of|not supported|unsupported|invalid|unknown|not allowed)"
             r"|(role|unknown|unexpected|unsupported|invalid|got)\b.{0,40}\bdeveloper\b"
         ),
@@ -69,7 +70,7 @@ WORDINGS = (
     ),
     HistoryWording(
         "alternate",
-        re.compile(
+        regex(
             r"unexpected role ['\"`]?user['\"`]? after role ['\"`]?tool|roles must alternate|expected last role"
         ),
         "Mistral 'Unexpected role 'user' after role 'tool'' (zed #37021, mistral-vibe #578); chat templates "
@@ -77,7 +78,7 @@ WORDINGS = (
     ),
     HistoryWording(
         "one_system",
-        re.compile(
+        regex(
             r"system (message|prompt|role)s?\b[^.]{0,30}(at the beginning|must be (the )?first|come first)"
             r"|(only|at most|more than) (one|a single|1) system (message|prompt)"
             r"|(multiple|several|two) system (message|prompt)s"
@@ -86,7 +87,7 @@ WORDINGS = (
     ),
     HistoryWording(
         "short_ids",
-        re.compile(
+        regex(
             r"tool call id was .{0,300}must be"
             r"|tool_calls?\b.{0,20}\bid\b.{0,60}(too long|maximum length|pattern|at most)"
             r"|tool_?(use|call|result)?_?id\b.{0,60}(too long|maximum length|pattern|at most)"
@@ -98,7 +99,7 @@ WORDINGS = (
     ),
     HistoryWording(
         "reasoning",
-        re.compile(
+        regex(
             r"missing .{0,3}reasoning_content"
             r"|reasoning_content\b.{0,60}(is missing|is required|must be (passed|provided))"
         ),
@@ -107,12 +108,12 @@ WORDINGS = (
     ),
     HistoryWording(
         "signed",
-        re.compile(r"missing a .{0,3}thought_?signature"),
+        regex(r"missing a .{0,3}thought_?signature"),
         "Gemini 3 'Function call is missing a thought_signature in functionCall parts' (earendil-works/pi #1825)",
     ),
     HistoryWording(
         "tools_with_calls",
-        re.compile(
+        regex(
             r"without .{0,3}tools=?.{0,3} param|toolconfig field must be defined"
             r"|tools\b.{0,20}\bmust be (specified|provided|defined|present)"
         ),
@@ -122,7 +123,7 @@ WORDINGS = (
     ),
     HistoryWording(
         "no_items",
-        re.compile(
+        regex(
             r"encrypted[ _]content\b.{0,200}(could not|not supported|cannot|invalid|fail)|invalid_encrypted_content"
             r"|part type: output_text|'loc': \('body', 'input'|\"loc\": ?\[\"body\", ?\"input\""
             r"|not persisted when|without its required|duplicate item found|input\[\d+\]\.(id|summary|content|status)\b"
@@ -135,7 +136,7 @@ WORDINGS = (
     ),
 )
 
-_CONTENT = re.compile(
+_CONTENT = regex(
     r"content['\"`]?\b.{0,80}(\bgot null|\bnull\b.{0,20}not|not be (null|empty)|\bis (empty|blank|required)"
     r"|field must be a string|valid string|received null|non-?empty|non-whitespace|nonetype)"
     r"|missing field .{0,3}content|text field .{0,120}is blank|text content blocks must"
@@ -146,7 +147,7 @@ object is blank" (vercel/ai #13523), "The content field in the Message object is
 Anthropic "text content blocks must be non-empty" (anthropics/claude-code #59812)."""
 
 
-_MARKS = re.compile(
+_MARKS = regex(
     r"cache_?control|cache_?point|prompt caching|extraneous key|content['\"`]? ?(must|should) be (a |of type )?string"
     r"|valid string|expected a? ?string|array into .{0,80}string|concatenate str"
 )

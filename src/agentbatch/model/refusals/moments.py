@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from email.utils import parsedate_to_datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from agentbatch.patterns import regex
+
 MAX_WAIT = 31 * 86_400.0
 """Seconds. No quota takes longer to come back than a month; a larger number is nonsense."""
 
@@ -19,7 +21,7 @@ _UNITS = (
     ("m", r"m|mins?|minutes?", 60.0),
     ("s", r"s|secs?|seconds?", 1.0),
 )
-_PART = re.compile(
+_PART = regex(
     r"(\d{1,15}(?:\.\d{1,12})?)\s{0,2}(?:"
     + "|".join(f"(?P<{n}>(?:{w})\\b|{n}(?=\\d))" for n, w, _ in _UNITS)
     + r")"
@@ -106,7 +108,7 @@ def next_midnight(now: float, zone_name: str, fallback: timezone) -> float:
     return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=zone).timestamp()
 
 
-_OFFSET = re.compile(r"\s([+-]\d{2}):?(\d{2})(?:\s[A-Z]{2,5})?$")
+_OFFSET = regex(r"\s([+-]\d{2}):?(\d{2})(?:\s[A-Z]{2,5})?$")
 """Go's way to write a time: `2026-01-21 23:59:59 +0800 CST`."""
 
 

@@ -1,12 +1,12 @@
 """Reads the error of a refused request. Every provider has its own shape; all are untrusted."""
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from agentbatch.files import parse_json
 from agentbatch.model.refusals.fields import Field, failed_generation, fields_of, inner_document, spoken
+from agentbatch.patterns import regex
 
 MAX_WORDS = 300
 """Characters of a server's own words that are shown to a person."""
@@ -20,8 +20,8 @@ MESSAGES = ("message", "detail", "error_msg", "error_message", "status_msg")
 CODE_FIELDS = frozenset({"code", "type", "status", "reason", "errorcode", "errortype", "statuscode", "error"})
 """Names of the fields in which providers say by a word or a number what went wrong, as `Field` has them."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
-_TAGS = re.compile(r"<[^<>]{0,500}>")
+_CONTROL = regex(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_TAGS = regex(r"<[^<>]{0,500}>")
 
 
 @dataclass(frozen=True)

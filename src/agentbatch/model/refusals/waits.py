@@ -17,6 +17,7 @@ from agentbatch.model.refusals.moments import (
     read_reset,
     wait_until,
 )
+from agentbatch.patterns import regex
 
 MAX_RETRY_AFTER = 86_400.0
 """Seconds. A bare Retry-After of more than a day is mistaken (often milliseconds in place of seconds): it is ignored.
@@ -160,18 +161,18 @@ _DATE = r"(\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:z|\s?[+-]\d\d:
 
 WAIT_WORDS = (
     WaitWords(
-        re.compile(rf"\breset(?:s|ting)?(?: \w+)? (?:at|on) {_DATE}"),
+        regex(rf"\breset(?:s|ting)?(?: \w+)? (?:at|on) {_DATE}"),
         True,
         "Z.ai 'Your limit will reset at 2026-09-04 19:01:25': NousResearch/hermes-agent#103038; "
         "Volcengine with '+0800 CST'",
     ),
     WaitWords(
-        re.compile(rf"(?:将在|将于|会在)\s?{_DATE}\s?(?:重置|恢复|刷新)"),
+        regex(rf"(?:将在|将于|会在)\s?{_DATE}\s?(?:重置|恢复|刷新)"),
         True,
         "Zhipu, in Chinese: dirge-code/dirge#818",
     ),
     WaitWords(
-        re.compile(r"usage limit reached\|(\d{10,13})\b"),
+        regex(r"usage limit reached\|(\d{10,13})\b"),
         True,
         "Anthropic's plans through gateways, epoch seconds behind a bar: anthropics/claude-code#5977",
     ),
@@ -228,26 +229,24 @@ class ResetHeader(NamedTuple):
 
 RESET_HEADERS = (
     ResetHeader(
-        re.compile(r"x-ratelimit-reset-(.{1,40})$"),
+        regex(r"x-ratelimit-reset-(.{1,40})$"),
         "x-ratelimit-remaining-{}",
         "OpenAI, Groq '6m0s', Azure, Cerebras (`-requests-day`, seconds), SambaNova (epoch)",
     ),
     ResetHeader(
-        re.compile(r"anthropic-ratelimit-(.{1,40})-reset$"),
+        regex(r"anthropic-ratelimit-(.{1,40})-reset$"),
         "anthropic-ratelimit-{}-remaining",
         "Anthropic: RFC 3339, its plans' `unified` epoch seconds",
     ),
     ResetHeader(
-        re.compile(r"x-ratelimit-reset()$"),
+        regex(r"x-ratelimit-reset()$"),
         "x-ratelimit-remaining",
         "OpenRouter (ms), Together (s), GitHub (epoch)",
     ),
-    ResetHeader(re.compile(r"ratelimit-reset()$"), "ratelimit-remaining", "IETF's draft: seconds"),
+    ResetHeader(regex(r"ratelimit-reset()$"), "ratelimit-remaining", "IETF's draft: seconds"),
+    ResetHeader(regex(r"x-ratelimit-timeremaining()$"), "x-ratelimit-remaining", "GitHub Models: seconds"),
     ResetHeader(
-        re.compile(r"x-ratelimit-timeremaining()$"), "x-ratelimit-remaining", "GitHub Models: seconds"
-    ),
-    ResetHeader(
-        re.compile(r"x-codex-primary-reset-after-seconds()$"), "", "ChatGPT plans: earendil-works/pi#4172"
+        regex(r"x-codex-primary-reset-after-seconds()$"), "", "ChatGPT plans: earendil-works/pi#4172"
     ),
 )
 

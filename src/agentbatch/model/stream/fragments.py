@@ -1,13 +1,13 @@
 """Tool calls that arrive in fragments: which fragment belongs to which call. Pure."""
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from agentbatch.files import json_object
 from agentbatch.model.answer.answer import MAX_CALLS
 from agentbatch.model.answer.carried import READ_OF_CALL, READ_OF_FUNCTION, Pieces
+from agentbatch.patterns import regex
 
 MAX_TAIL = 2_000
 """Characters of a partial answer that are shown."""
@@ -15,7 +15,7 @@ MAX_TAIL = 2_000
 MAX_NAME = 200
 """Characters of a tool's name; OpenAI allows 64."""
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = regex("[\ud800-\udfff]")
 
 
 class _Call:

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from agentbatch.patterns import regex
 from agentbatch.rehearsal.play import text_of
 from agentbatch.rehearsal.script import Say, ScriptedCall
 
@@ -17,7 +18,7 @@ PATH = ("path", "file_path", "filePath", "absolute_path")
 CONTENT = ("content", "contents", "file_text")
 """What agents call these arguments."""
 
-DIRECTORY = re.compile(
+DIRECTORY = regex(
     r"<cwd>(/[^<\n]*)</cwd>|working (?:in the )?directory(?: is)?: *`?(/[^`\n]*)", re.IGNORECASE
 )
 """How agents tell their model where it works; some of their tools take absolute paths only."""

@@ -1,13 +1,13 @@
 """aider offers its model no tools: it takes whole files out of what an answer lists. Pure."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from agentbatch.patterns import regex
 from agentbatch.rehearsal.play import DONE, text_of
 from agentbatch.rehearsal.script import Say, ScriptedCall, Step
 
-ASKED = re.compile(r"\*file listing\*")
+ASKED = regex(r"\*file listing\*")
 """How it asks for them, in its first message."""
 
 SAID = "These files, as I want them:"

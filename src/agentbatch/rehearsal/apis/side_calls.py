@@ -4,18 +4,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from agentbatch.patterns import regex
 from agentbatch.rehearsal.play import text_of
 
 Side = Literal["title", "summary"]
 
 QUESTIONS: Mapping[Side, re.Pattern[str]] = {
-    "title": re.compile(
+    "title": regex(
         r"title generator"  # opencode
         r"|generate an? (?:\w+ )*title (?:\([^()]*\) )?(?:for|and branch name)"  # codex-acp, claude, goose
         r"|Write the title in the predominant language of the session",  # claude
         re.IGNORECASE,
     ),
-    "summary": re.compile(
+    "summary": regex(
         r"CONTEXT CHECKPOINT COMPACTION"  # codex
         r"|create a detailed summary of (?:this|the) conversation"  # claude
         r"|create a new anchored summary"  # opencode

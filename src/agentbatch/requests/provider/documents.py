@@ -2,7 +2,6 @@
 reading of files."""
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from agentbatch.model.failures import failure as failures
 from agentbatch.model.failures.failure import Failure
 from agentbatch.model.http.transport import MAX_BODY, HttpAnswer
 from agentbatch.model.refusals.server_error import MAX_MATCHED, ServerError
+from agentbatch.patterns import regex
 from agentbatch.requests.spec.answers import Document, document_or_failure
 from agentbatch.requests.spec.request import Url
 from agentbatch.text import clip
@@ -32,7 +32,7 @@ MAX_LINE = MAX_BODY
 NOT_ASKED = frozenset({"batch_expired", "batch_cancelled"})
 """Codes of requests that the service did not get to."""
 
-_CUSTOM_ID = re.compile(r"r([0-9]{1,18})-([0-9a-f]{16})\Z")
+_CUSTOM_ID = regex(r"r([0-9]{1,18})-([0-9a-f]{16})\Z")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@ earlier batch: one model drafts, another one reviews."""
 
 import itertools
 import json
-import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from agentbatch.documents.csv_rows import csv_rows
 from agentbatch.documents.json_text import Unreadable
 from agentbatch.errors import UserError, cannot_be
+from agentbatch.patterns import regex
 from agentbatch.requests.spec.answers import text_of
 from agentbatch.requests.spec.request import Url
 from agentbatch.text import clip
@@ -24,8 +24,8 @@ MAX_RANGE = 100_000
 RESERVED = ("n", "number")
 """Names that every request has: the count within its combination, and its place among all."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RANGE = re.compile(r"(\d{1,9})-(\d{1,9})")
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_]*")
+_RANGE = regex(r"(\d{1,9})-(\d{1,9})")
 
 
 def read_set(text: str) -> tuple[str, list[Any]]:

@@ -1,12 +1,13 @@
 """What a failing command's output says went wrong: its last error and the place in a file that it names. Pure."""
 
-import re
 from dataclasses import dataclass
+
+from agentbatch.patterns import regex
 
 MAX_LINE = 200
 """Characters of an error that are quoted."""
 
-_ERROR = re.compile(
+_ERROR = regex(
     r"^(E\s+)?[\w.]{0,80}(Error|Exception|Interrupt|Exit|Warning)\b(:|$)"  # Python, also as pytest prints it
     r"|^(FAILED|ERROR) [^\s(]"  # pytest's short summary
     r"|^(Uncaught |Exception in thread |panic: |thread '|fatal:|error(\[\w+\])?:)"  # node, Java, Go, Rust, git
@@ -15,17 +16,15 @@ _ERROR = re.compile(
     r"|: (command not found|No such file or directory|Permission denied|syntax error\b)"  # the shell
 )
 
-_FRAME = re.compile(r'^\s*File "([^"\n]{1,300})", line (\d{1,7})')
-_PLACE = re.compile(r"(?:^|[\s(])([^\s:()\"']{1,300}\.\w{1,8}):(\d{1,7})(?=[:)\s,]|$)")
-_SHELL_PLACE = re.compile(r"^([^\s:]{1,300}): line (\d{1,7}):")
-_BRACKETED = re.compile(r"^([^\s:()]{1,300}\.\w{1,8})\((\d{1,7}),\d{1,7}\)")
+_FRAME = regex(r'^\s*File "([^"\n]{1,300})", line (\d{1,7})')
+_PLACE = regex(r"(?:^|[\s(])([^\s:()\"']{1,300}\.\w{1,8}):(\d{1,7})(?=[:)\s,]|$)")
+_SHELL_PLACE = regex(r"^([^\s:]{1,300}): line (\d{1,7}):")
+_BRACKETED = regex(r"^([^\s:()]{1,300}\.\w{1,8})\((\d{1,7}),\d{1,7}\)")
 
 _FOREIGN = ("site-packages/", "dist-packages/", "node_modules/", "/lib/python", "<", "node:")
 """Parts of names that are not the coder's own files."""
 
-_PASSING = re.compile(
-    r"0x[0-9a-fA-F]+|\b\d+\.\d+ ?m?s(econds)?\b|\bline \d+|:\d+(:\d+)?(?=[:) ,]|$)|\(\d+,\d+\)"
-)
+_PASSING = regex(r"0x[0-9a-fA-F]+|\b\d+\.\d+ ?m?s(econds)?\b|\bline \d+|:\d+(:\d+)?(?=[:) ,]|$)|\(\d+,\d+\)")
 """What differs between two runs that failed alike: addresses, durations, and where in the file it was."""
 
 

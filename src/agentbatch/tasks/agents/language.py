@@ -2,18 +2,20 @@
 
 import re
 
+from agentbatch.patterns import regex
+
 LOOKED_AT = 20_000
 """Characters of a task."""
 
-_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+_CODE = regex(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _SCRIPTS = (
-    ("Japanese", re.compile("[぀-ヿ]")),
-    ("Korean", re.compile("[가-힣]")),
-    ("Chinese", re.compile("[㐀-鿿]")),
+    ("Japanese", regex("[぀-ヿ]")),
+    ("Korean", regex("[가-힣]")),
+    ("Chinese", regex("[㐀-鿿]")),
 )
 """A text with kana is Japanese, whatever Han it has."""
-_SIGN = re.compile("[぀-ヿ㐀-鿿가-힣]")
-_WORD = re.compile("[A-Za-z]{2,}")
+_SIGN = regex("[぀-ヿ㐀-鿿가-힣]")
+_WORD = regex("[A-Za-z]{2,}")
 
 
 def language_of(task: str) -> str:

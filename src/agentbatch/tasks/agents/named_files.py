@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from posixpath import basename
 
+from agentbatch.patterns import regex
+
 MAX_TEXT = 200_000
 """Characters of a text that are looked at."""
 
-_FILE = re.compile(r"[\w-][\w.-]{0,100}\.[A-Za-z]\w{0,9}\b")
-_PATHS = (re.compile(r"[\w.@+/-]{1,400}", re.ASCII), re.compile(r"[\w.@+/-]{1,400}"))
+_FILE = regex(r"[\w-][\w.-]{0,100}\.[A-Za-z]\w{0,9}\b")
+_PATHS = (regex(r"[\w.@+/-]{1,400}", re.ASCII), regex(r"[\w.@+/-]{1,400}"))
 """The first: in languages without spaces between words."""
 
 

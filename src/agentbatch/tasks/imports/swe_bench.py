@@ -2,7 +2,6 @@
 the repository at `base_commit`, and the tests of the test patch say in the end whether it is solved. `patch`, the
 solution, is not read."""
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from agentbatch.documents.json_text import Unreadable, load_json, load_json_lines
+from agentbatch.patterns import regex
 from agentbatch.problems import first_problem
 from agentbatch.tasks.imports.hidden_files import HiddenFile, in_batches, unpack_commands
 from agentbatch.tasks.imports.imported import CannotImport, Imported, entry
@@ -22,11 +22,11 @@ RUNNERS: Mapping[str, str] = {
 }
 """Of projects whose tests are not pytest's (SWE-bench, harness/constants: their `test_cmd`)."""
 
-_NODE = re.compile(r"(?!-|/)(?!.*(?:^|/)\.\.(?:/|::))[^\0\n:]+\.py(?:::[^\0\n]+)?")
+_NODE = regex(r"(?!-|/)(?!.*(?:^|/)\.\.(?:/|::))[^\0\n:]+\.py(?:::[^\0\n]+)?")
 """A test as pytest names it, in the repository."""
-_DJANGO = re.compile(r"(test\w*) \(([A-Za-z_][\w.]*)\)")
-_LABEL = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
-_BARE = re.compile(r"test\w*")
+_DJANGO = regex(r"(test\w*) \(([A-Za-z_][\w.]*)\)")
+_LABEL = regex(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+_BARE = regex(r"test\w*")
 
 
 def _as_list(value: object) -> object:

@@ -4,15 +4,17 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from agentbatch.patterns import regex
+
 MARKER_LENGTH = 7
 """Characters of a marker, normally."""
 
 MAX_PAIRS = 32
 """Pairs read from one block."""
 
-_SEARCH = re.compile(r"\s{0,3}(?P<mark><{5,60})\s*(?:SEARCH|ORIGINAL|OLD)\b", re.IGNORECASE)
-_DIVIDER = re.compile(r"\s{0,3}(?P<mark>={5,60})\s*\Z")
-_REPLACE = re.compile(r"\s{0,3}(?P<mark>>{5,60})\s*(?:(?:REPLACE|UPDATED|NEW)\b.*)?\Z", re.IGNORECASE)
+_SEARCH = regex(r"\s{0,3}(?P<mark><{5,60})\s*(?:SEARCH|ORIGINAL|OLD)\b", re.IGNORECASE)
+_DIVIDER = regex(r"\s{0,3}(?P<mark>={5,60})\s*\Z")
+_REPLACE = regex(r"\s{0,3}(?P<mark>>{5,60})\s*(?:(?:REPLACE|UPDATED|NEW)\b.*)?\Z", re.IGNORECASE)
 
 
 class Pair(NamedTuple):

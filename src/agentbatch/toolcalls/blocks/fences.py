@@ -1,9 +1,10 @@
 """Fenced blocks in a reply: where each begins and ends, also if a weak model forgot to close it."""
 
 import bisect
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from agentbatch.patterns import regex
 
 SHELLS = frozenset({"bash", "sh", "shell", "zsh"})
 """Languages whose blocks are commands."""
@@ -14,12 +15,12 @@ TRANSCRIPTS = frozenset({"console", "shell-session", "shellsession", "terminal"}
 NESTING = (".md", ".markdown", ".mdx", ".rst", ".txt")
 """Files that may contain fences: there a fence with a language opens an inner block."""
 
-RESULT = re.compile(r"\[Result of [\w ]{1,60}\]")
+RESULT = regex(r"\[Result of [\w ]{1,60}\]")
 """First line of a call's result in the history (json_actions.py). One in a reply is made up by the model."""
 
-HEREDOC = re.compile(r"(?<!<)<<-?[ \t]*(['\"]?)([A-Za-z_]\w*)\1")
+HEREDOC = regex(r"(?<!<)<<-?[ \t]*(['\"]?)([A-Za-z_]\w*)\1")
 
-_FENCE = re.compile(r"(?P<indent>[ \t]{0,12})(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)\Z")
+_FENCE = regex(r"(?P<indent>[ \t]{0,12})(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)\Z")
 HEADS = ("FILE:", "EDIT:", "READ:", "RUN:", "DONE")
 """Keywords of the protocol, at the start of a line."""
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from agentbatch.patterns import regex
 from agentbatch.toolcalls.blocks.fences import HEADS, HEREDOC, RESULT
 
 MAX_LABEL = 500
@@ -36,7 +37,7 @@ _DOTFILES = frozenset({".env", ".gitignore"})
 _PRODUCTS = frozenset({"node.js", "next.js", "vue.js", "react.js", "express.js", "three.js", "d3.js"})
 """Names with a dot that are not files."""
 
-_HEAD = re.compile(
+_HEAD = regex(
     r"[\s#>*_\-`]*(?:\d{1,3}[.)][\s*_`]*)?"
     r"(?P<word>file ?name|file ?path|file|write|create|edit|read|run|done|finish)"
     r"(?P<gap>[\s*_`.!]*)(?P<colon>:?)(?P<rest>.*)\Z",
@@ -45,18 +46,18 @@ _HEAD = re.compile(
 _WORDS: Mapping[str, str] = {
     "FILENAME": "FILE", "FILEPATH": "FILE", "WRITE": "FILE", "CREATE": "FILE", "FINISH": "DONE",
 }  # fmt: skip
-_SPLIT = re.compile(r"[\s`\"'*()<>,;|]+")
-_SIMPLE = re.compile(r"[\w./@+-]+\Z")
-_RANGE = re.compile(
+_SPLIT = regex(r"[\s`\"'*()<>,;|]+")
+_SIMPLE = regex(r"[\w./@+-]+\Z")
+_RANGE = regex(
     r"[\s,:(]{1,4}(?P<word>lines?\s+|offset\s*=\s*|L)?(?P<first>\d{1,7})(?:\s*(?:-|–|to)\s*L?(?P<last>\d{1,7}))?\)?\Z",
     re.IGNORECASE,
 )
-_COMMENT = re.compile(
+_COMMENT = regex(
     r"\s*(?:#|//|--|/\*|<!--|;|%)[\s#/*-]*(?:file(?: ?name| ?path)?:\s*)?"
     r"(?P<path>[\w.][\w.\-/]*)\s{0,9}(?:\*/|-->)?\s*\Z",
     re.IGNORECASE,
 )
-_PROMPT = re.compile(r"(?:[\w.-]{1,60}@[\w.-]{1,60}:[^\s$#]{0,200})?\$ ")
+_PROMPT = regex(r"(?:[\w.-]{1,60}@[\w.-]{1,60}:[^\s$#]{0,200})?\$ ")
 
 
 class Head(NamedTuple):

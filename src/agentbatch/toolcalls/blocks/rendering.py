@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from agentbatch.model.reply import Message, ToolSpec
+from agentbatch.patterns import regex
 from agentbatch.toolcalls.blocks.calls import find_blocks
 from agentbatch.toolcalls.blocks.edit_pairs import written_pair
 from agentbatch.toolcalls.blocks.fences import HEREDOC
@@ -61,11 +62,11 @@ _LANGUAGES = {
 }  # fmt: skip
 """The language after the opening fence of a file. Never a shell, which would be a command."""
 
-_LIKE_BLOCKS = re.compile(
+_LIKE_BLOCKS = regex(
     r"```|~~~|<<<<<|^\W{0,9}(?:FILE|EDIT|READ|RUN|DONE)\b|^\[Result of |^diff |^--- a/|^@@ ", re.MULTILINE
 )
-_HALF_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
-_FENCES = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
+_HALF_ESCAPE = regex(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
+_FENCES = regex(r"^[ \t]*(`{3,})", re.MULTILINE)
 
 
 def instructions(tools: Sequence[ToolSpec]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from agentbatch.files import json_object
 from agentbatch.model.reply import Message
+from agentbatch.patterns import regex
 from agentbatch.toolcalls.blocks.labels import (
     MAX_LABEL,
     SUFFIXES,
@@ -22,14 +23,12 @@ from agentbatch.toolcalls.blocks.labels import (
 MAX_TASK = 50_000
 """Characters of the task that are searched for file names."""
 
-_NAMES = re.compile(r"(?:\w+://)?[\w./-]+")
-_ELIDED = re.compile(r"\s*(?:#|//|/\*|--|<!--)\s*(?:\.\.\.|…)|(?:\.\.\.|…)\s*\Z")
-_DIFF = re.compile(r"(?:@@ .{1,60} @@|diff --git |--- a/|\+\+\+ b/)")
-_TRACE = re.compile(r"Traceback \(most recent call last\)|\s+File \".{1,300}\", line \d+")
-_IMPORT = re.compile(
-    r"\s*(?:#?include|import|from|require|require_relative|use|using|load|.{1,60}= require)\b"
-)
-_DEFINED = re.compile(
+_NAMES = regex(r"(?:\w+://)?[\w./-]+")
+_ELIDED = regex(r"\s*(?:#|//|/\*|--|<!--)\s*(?:\.\.\.|…)|(?:\.\.\.|…)\s*\Z")
+_DIFF = regex(r"(?:@@ .{1,60} @@|diff --git |--- a/|\+\+\+ b/)")
+_TRACE = regex(r"Traceback \(most recent call last\)|\s+File \".{1,300}\", line \d+")
+_IMPORT = regex(r"\s*(?:#?include|import|from|require|require_relative|use|using|load|.{1,60}= require)\b")
+_DEFINED = regex(
     r"(?:\s*\d+\t)?(?:export\s+(?:default\s+)?|pub(?:\([a-z]+\))?\s+|public\s+|static\s+|async\s+){0,4}"
     r"(?:def|class|function|fn|func|interface|struct|enum|trait|module)\s+(\w+)"
 )

@@ -1,10 +1,10 @@
 """The filter of the task table: `state:error cost:>1 text -word`. Pure."""
 
 import operator
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from agentbatch.patterns import regex
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import nearest
@@ -33,8 +33,8 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
 }
 
-_TERM = re.compile(r'(-?)(?:(\w+):)?(?:"([^"]*)"?|(\S+))')
-_NUMBER = re.compile(r"(>=|<=|>|<|=)?\s*\$?(\d+(?:\.\d+)?)([a-zA-Z]*)")
+_TERM = regex(r'(-?)(?:(\w+):)?(?:"([^"]*)"?|(\S+))')
+_NUMBER = regex(r"(>=|<=|>|<|=)?\s*\$?(\d+(?:\.\d+)?)([a-zA-Z]*)")
 
 _UNITS: Mapping[str, Mapping[str, float]] = {
     "cost": {"": 1.0},

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from textual.content import Content
 
+from agentbatch.patterns import regex
 from agentbatch.text import harmless
 from agentbatch.tui.lines.glyphs import Glyphs
 
@@ -20,7 +21,7 @@ _SPACE = "\uf8ff"
 """Stands for a space while a line is made harmless, which would join several: a private character, that no text of
 ours has."""
 
-_LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_LINE_ENDS = regex(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 
 
 class Line(NamedTuple):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
+from agentbatch.patterns import regex
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line, as_text
 from agentbatch.tui.lines.transcript.block_lines import Scene, lines_of, opens
@@ -20,7 +21,7 @@ MAX_HITS = 1_000
 MAX_TEXT_LENGTH = 1_000_000
 """Characters, about, that `text` gives: more than terminals take into the clipboard."""
 
-_WORDS = re.compile(r"[A-Za-z0-9_.=-]+")
+_WORDS = regex(r"[A-Za-z0-9_.=-]+")
 
 
 class Hit(NamedTuple):

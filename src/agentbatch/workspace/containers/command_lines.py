@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentbatch.patterns import regex
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.mounts import Bind
 from agentbatch.workspace.workspace import Limits
@@ -47,7 +48,7 @@ OF_PODMAN = (
 """What it does unless it is told not to, or is set up to do: places to write to, variables of ours, folders that an
 image keeps beside itself and in which a command would leave things to the next."""
 
-REFERENCE = re.compile(
+REFERENCE = regex(
     r"[a-z0-9][\w.-]*(:\d{1,5}(?=/))?(/[a-z0-9_][\w.-]*)*(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?",
     re.ASCII | re.IGNORECASE,
 )

@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from agentbatch.patterns import regex
+
 ALL = "."
 """The whole folder, as a place in it."""
-_GLOB = re.compile(r"[*?\[]")
-_UNREADABLE = re.compile(r"""[$"'\\`]""")
+_GLOB = regex(r"[*?\[]")
+_UNREADABLE = regex(r"""[$"'\\`]""")
 """In a source: what it means is found out by the engine."""
-_SYNTAX = re.compile(r"(\s*#.*\n)*\s*#\s*syntax\s*=\s*(?!\s|docker/dockerfile\b)", re.IGNORECASE)
-_ESCAPE = re.compile(r"(\s*#.*\n)*\s*#\s*escape\s*=\s*`", re.IGNORECASE)
+_SYNTAX = regex(r"(\s*#.*\n)*\s*#\s*syntax\s*=\s*(?!\s|docker/dockerfile\b)", re.IGNORECASE)
+_ESCAPE = regex(r"(\s*#.*\n)*\s*#\s*escape\s*=\s*`", re.IGNORECASE)
 
 
 def named(dockerfile: str) -> frozenset[str] | None:

@@ -2,16 +2,16 @@
 the middle has left."""
 
 import os
-import re
 import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
 
+from agentbatch.patterns import regex
 from agentbatch.workspace.files.ignored import is_ignored
 from agentbatch.workspace.files.paths import open_parent, walk
 
-_UNFINISHED = re.compile(r"\.agentbatch-[0-9a-f]{16}")
+_UNFINISHED = regex(r"\.agentbatch-[0-9a-f]{16}")
 
 
 def unfinished_name() -> str:

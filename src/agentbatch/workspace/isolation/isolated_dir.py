@@ -2,19 +2,19 @@
 
 import json
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from agentbatch.files import PRIVATE, json_object, open_own, write_atomic
+from agentbatch.patterns import regex
 from agentbatch.workspace.isolation.worktree.git import BRANCHES
 from agentbatch.workspace.isolation.worktree.worktree import Worktree
 from agentbatch.workspace.workspace import Snapshot
 
 RECORD = "place.json"
 
-_COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMIT = regex("[0-9a-f]{40}|[0-9a-f]{64}")
 
 Phase = Literal["making", "made", "away"]
 """`made` is written last, `away` before anything is removed: what lies there in between is no work of the task's."""

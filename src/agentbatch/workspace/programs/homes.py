@@ -2,7 +2,6 @@
 by a program, and is neither followed nor read."""
 
 import os
-import re
 import secrets
 import shutil
 import stat
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.files import PRIVATE, make_missing, open_folder
+from agentbatch.patterns import regex
 
 HOMES = "homes"
 """Name of their folder in the task's folder."""
@@ -21,7 +21,7 @@ MAX_SIZE = 10 << 30
 MAX_ENTRIES = 1_000_000
 """Files and folders in one."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 _TOOLCHAINS = {
     "RUSTUP_HOME": ".rustup",

@@ -1,11 +1,11 @@
 """The output of a command: what is kept of it, at flat memory."""
 
 import os
-import re
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+from agentbatch.patterns import regex
 from agentbatch.redaction import Redactor
 
 SHOWN = 30_000
@@ -21,15 +21,15 @@ _END_BYTES = _WIDEST * (SPLIT + 1)
 
 _CONTROLS = bytes(code for code in (*range(0x20), 0x7F) if code not in b"\t\n\r")
 _CONTINUATIONS = bytes(range(0x80, 0xC0))
-_ESCAPES = re.compile(
+_ESCAPES = regex(
     rb"\x1b(?:"
     rb"\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
     rb"|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC and other strings: titles, links
     rb"|[ -/]*[0-Z\\^-~]"  # two-character ones
     rb")?"
 )
-_C1_CONTROLS = re.compile(rb"\xc2[\x80-\x9f]")
-_UNFINISHED = re.compile(rb"(?:\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?|\xc2|\r)\Z")
+_C1_CONTROLS = regex(rb"\xc2[\x80-\x9f]")
+_UNFINISHED = regex(rb"(?:\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?|\xc2|\r)\Z")
 _MAX_ESCAPE = 4096
 """Bytes that an unfinished escape sequence may hold back before it counts as rubbish."""
 

@@ -1,11 +1,11 @@
 """The tool `bash`: one command in the task's directory."""
 
-import re
 import time
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from agentbatch.patterns import regex
 from agentbatch.workspace.tools.base import Arguments, ToolDirectory
 from agentbatch.workspace.workspace import CommandRecord, CommandResult, ToolResult
 
@@ -14,7 +14,7 @@ DEFAULT_TIMEOUT = 120
 MAX_TIMEOUT = 3600
 """Seconds; a larger wish is cut to it."""
 
-_BACKGROUND = re.compile(r"(?<![&>|])&\s*(?:$|[\n;)#]|\w)|\b(?:nohup|setsid|disown)\b")
+_BACKGROUND = regex(r"(?<![&>|])&\s*(?:$|[\n;)#]|\w)|\b(?:nohup|setsid|disown)\b")
 
 
 class BashArguments(Arguments):

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
+from agentbatch.patterns import regex
 from agentbatch.workspace.files.replace import replace_file
 from agentbatch.workspace.tools.base import Arguments, ToolDirectory
 from agentbatch.workspace.tools.closest import SHOWN_LINES, closest_places, numbered
@@ -20,7 +21,7 @@ MAX_NUMBERS = 20
 AROUND = 3
 """Lines shown before and after an edit."""
 
-_NUMBER = re.compile(r"^ *\d+\t", re.MULTILINE)
+_NUMBER = regex(r"^ *\d+\t", re.MULTILINE)
 
 
 class EditFileArguments(Arguments):

@@ -5,13 +5,13 @@ A task may commit; what it leaves here would run as the user, outside of any san
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
 from agentbatch.files import open_own
+from agentbatch.patterns import regex
 from agentbatch.workspace.files.ignored import is_ignored
 from agentbatch.workspace.files.paths import walk
 
@@ -38,7 +38,7 @@ MAX_READ = 1024 * 1024
 """Bytes of one file."""
 MAX_FOLDERS = 50_000
 
-_RUNS = re.compile(
+_RUNS = regex(
     rb"(?im)^\s*(?:\[\s*(?:include|filter|diff|merge|alias|gpg|credential|hook|difftool|mergetool|url|remote[^\n]*ext::)"
     rb"|\w*(?:fsmonitor|hookspath|command|program|pager|editor|helper|askpass|proxy|uploadpack|receivepack|worktree"
     rb"|attributesfile|partialclone)\s*=)"

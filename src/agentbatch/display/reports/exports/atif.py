@@ -4,12 +4,12 @@ The coder's steps are the trajectory; the evaluations are one of their own in it
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agentbatch.display.reports.material import Material
 from agentbatch.files import as_json
+from agentbatch.patterns import regex
 from agentbatch.runs import events as e
 from agentbatch.runs.state.bills import total_cost, total_usage
 from agentbatch.runs.state.task_state import TaskState
@@ -20,7 +20,7 @@ from agentbatch.usage import Usage, sum_or_none, sum_usage
 SCHEMA = "ATIF-v1.8"
 
 _SOURCES = {"system": "system", "assistant": "agent"}
-_HALF = re.compile("[\ud800-\udfff]")
+_HALF = regex("[\ud800-\udfff]")
 """Half a surrogate pair, which strict readers of JSON refuse."""
 
 

@@ -6,7 +6,6 @@ name, drops a second one of the same, and shows the text inside `failure`, not i
 reads files below 30 MB.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -14,6 +13,7 @@ from typing import Literal
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
+from agentbatch.patterns import regex
 from agentbatch.runs.check_words import check_end, check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.log_lines import cause_text, failure_text, reason_text
@@ -36,7 +36,7 @@ Outcome = Literal["passed", "failure", "error", "skipped"]
 _NOT_ITS_OWN = frozenset({"model_error", "internal_error", "workspace_error", "evaluation_failed", "setup"})
 """Reasons that speak of a model, a server or a disk, not of the work."""
 
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NO_XML = regex("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML 1.0 document may have, escaped or not."""
 
 

@@ -1,6 +1,5 @@
 """A run as a Markdown report: what came of it, task by task, what was missing, and what it cost."""
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 
@@ -9,6 +8,7 @@ from agentbatch.display.reports.bakeoff_text import cells, remarks
 from agentbatch.display.reports.prompt_cache import cache_words
 from agentbatch.display.reports.tiering_words import escalation_words
 from agentbatch.display.reports.usage_words import usage_remarks
+from agentbatch.patterns import regex
 from agentbatch.runs.check_words import check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL
@@ -26,10 +26,10 @@ from agentbatch.usage import Usage
 MAX_CELLS = 400
 """Of a foreign text."""
 
-_SPECIAL = re.compile(r"([\\`*{}\[\]<>#|!~&@^$]|(?<![^\W_])_|_(?![^\W_]))")
+_SPECIAL = regex(r"([\\`*{}\[\]<>#|!~&@^$]|(?<![^\W_])_|_(?![^\W_]))")
 """An underscore inside a word is no markup."""
 
-_OPENING = re.compile(r"^([-+=]|\d+[.)])")
+_OPENING = regex(r"^([-+=]|\d+[.)])")
 
 
 def plain(text: str, cells: int = MAX_CELLS) -> str:

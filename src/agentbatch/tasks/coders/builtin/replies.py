@@ -7,6 +7,7 @@ from typing import Literal
 
 from agentbatch.model.answer.answer import new_call_id
 from agentbatch.model.reply import Reply, ToolCall
+from agentbatch.patterns import regex
 
 Kind = Literal["calls", "text", "cut_off", "filtered", "reasoning", "empty"]
 
@@ -25,7 +26,7 @@ def classify(reply: Reply) -> Kind:
     return "reasoning" if reply.reasoning.strip() else "empty"
 
 
-_CALL_LIKE = re.compile(r"^\s*(?:```|~~~|\{|\[\{|<\w*(?:tool|function)|FILE:|EDIT:|DONE:)", re.MULTILINE)
+_CALL_LIKE = regex(r"^\s*(?:```|~~~|\{|\[\{|<\w*(?:tool|function)|FILE:|EDIT:|DONE:)", re.MULTILINE)
 
 
 def looks_like_call(content: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from agentbatch.errors import UserError
+from agentbatch.patterns import regex
 from agentbatch.problems import all_problems, hint, in_one
 from agentbatch.tasks.agents.resources import read_resource, resource_folders
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
@@ -16,7 +17,7 @@ from agentbatch.text import clip
 
 FILE = "coders.toml"
 
-NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+NAME = regex(r"[a-z][a-z0-9-]{0,39}")
 """Of a coder."""
 
 Tables = dict[str, dict[str, Any]]
@@ -98,7 +99,7 @@ def _entry(path: Path, text: str, name: str, table: Mapping[str, Any]) -> CoderE
         raise UserError(in_one(str(path), sentences)) from None
 
 
-_KEY = re.compile(r""" "[^"]*" | '[^']*' | [\w-]+ """, re.VERBOSE)
+_KEY = regex(r""" "[^"]*" | '[^']*' | [\w-]+ """, re.VERBOSE)
 
 
 def line_of(text: str, table: str, key: str = "") -> int:

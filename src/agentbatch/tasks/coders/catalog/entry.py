@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from agentbatch.config.values import check_variables
+from agentbatch.patterns import regex
 from agentbatch.tasks.agents.definition import Part
 from agentbatch.text import nearest
 
@@ -25,7 +26,7 @@ PLACES = ("url", "root_url", "token", "model", "home", "directory", "session", "
 task's token for it, the model, the coder's HOME, the task's directory, the agent's session, the prompt."""
 
 
-OURS = re.compile(r"\{(url|root_url|token|model)\}")
+OURS = regex(r"\{(url|root_url|token|model)\}")
 """Places that lead to the gateway."""
 
 

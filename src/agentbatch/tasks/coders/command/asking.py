@@ -1,9 +1,9 @@
 """How a prompt reaches a program: as an argument, over its input, or in a file. Pure."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 
 MAX_ARGUMENT = 120_000
@@ -14,7 +14,7 @@ LATEST = "latest"
 """The session of an agent that goes on with its latest, and names none."""
 
 _PROMPT, _SESSION = "{prompt}", "{session}"
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_ID = regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
 @dataclass(frozen=True)

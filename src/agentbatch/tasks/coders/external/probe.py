@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentbatch.errors import UserError
+from agentbatch.patterns import regex
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.external.program import Told, program
 from agentbatch.text import clip, first_line, harmless_line
@@ -71,8 +72,8 @@ async def probe(entry: CoderEntry, workspace: Workspace) -> Probed:
 
 
 _NUMBER = r"v?(\d{1,6}\.\d{1,6}(?:[\w.+-]{0,30}\w)?)"
-_VERSION_LINE = re.compile(rf"(?:[\w@/.-]+,? ){{0,4}}?{_NUMBER}\.?(?: \([^()]{{0,60}}\))?")
-_NAMED_VERSION = re.compile(rf"\bversion:? {_NUMBER}", re.IGNORECASE)
+_VERSION_LINE = regex(rf"(?:[\w@/.-]+,? ){{0,4}}?{_NUMBER}\.?(?: \([^()]{{0,60}}\))?")
+_NAMED_VERSION = regex(rf"\bversion:? {_NUMBER}", re.IGNORECASE)
 
 
 def version_in(printed: str) -> str:

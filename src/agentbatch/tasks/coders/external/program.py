@@ -1,13 +1,13 @@
 """How an agent's program is started: an entry of agents/coders.toml with its places filled in. Pure."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.coders.catalog.entry import PLACES, CoderEntry
 from agentbatch.workspace.workspace import Program, WorkspaceInfo
 
-_PLACE = re.compile(r"\{(" + "|".join(PLACES) + r")\}")
+_PLACE = regex(r"\{(" + "|".join(PLACES) + r")\}")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import errno
 import re
 
 from agentbatch.errors import UserError
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner
 from agentbatch.text import clip
 from agentbatch.workspace.files.diff.file_diff import quoted
@@ -13,7 +14,7 @@ NAME = "the directory can be copied"
 MAX_PATH = 160
 """Characters of a path that are told."""
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-_IN_A_COPY = re.compile(r".*?/fork-\d+/files/[^/]+/(.*)", re.DOTALL)
+_IN_A_COPY = regex(r".*?/fork-\d+/files/[^/]+/(.*)", re.DOTALL)
 
 
 class NoCopy(UserError):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.tampering import named_in
 from agentbatch.workspace.files.diff.diff import changes
 from agentbatch.workspace.workspace import FileEntry, Snapshot
@@ -16,7 +17,7 @@ from agentbatch.workspace.workspace import FileEntry, Snapshot
 MAX_OUTPUTS = 1_000
 """Files that are remembered as made by checks."""
 
-_PROGRAM = re.compile(
+_PROGRAM = regex(
     r".*\.(py|pyi|pyx|[cm]?[jt]sx?|vue|svelte|sh|bash|zsh|go|rs|c|cc|cpp|cxx|h|hpp|java|kt|kts|scala|rb|php|pl|lua|"
     r"swift|cs|fs|hs|ml|ex|exs|erl|clj|jl|r|dart|nim|zig|asm|sql)",
     re.IGNORECASE,

@@ -6,16 +6,17 @@ import sys
 import tomllib
 from collections.abc import Callable
 
+from agentbatch.patterns import regex
 from agentbatch.workspace.files.diff.diff import changes
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs", "testdata"})
-_TEST_NAMES = re.compile(
+_TEST_NAMES = regex(
     r"test_.*\.py|.*_tests?\.(py|go|c|cc|cpp|rb|rs|exs|dart|php)|.*_spec\.(rb|lua)|conftest\.py|"
     r".*\.(test|spec)\.[cm]?[jt]sx?|.*Tests?\.(java|kt|cs|swift|php|scala)|"
     r"(pytest\.ini|tox\.ini|(jest|vitest|karma|playwright)\.config\.[cm]?[jt]s)"
 )
-_STEERING = re.compile(
+_STEERING = regex(
     r"conftest\.py|\.?pytest\.(ini|toml)|tox\.(ini|toml)|noxfile\.py|\.coveragerc|"
     r"(GNU)?[Mm]akefile|[Jj]ustfile|Taskfile\.ya?ml|"
     r"(jest|vitest|karma|playwright|cypress|ava|wdio|nightwatch|babel|mocha)\.config\.([cm]?[jt]s|json)|"
@@ -24,9 +25,9 @@ _STEERING = re.compile(
     r"\.(bashrc|bash_profile|bash_aliases|bash_login|profile|zshrc|zshenv|zprofile|envrc|kshrc)"
 )
 """What decides how checks run, wherever it stands."""
-_STEERING_PATHS = re.compile(r"(.*/)?\.cargo/config(\.toml)?")
+_STEERING_PATHS = regex(r"(.*/)?\.cargo/config(\.toml)?")
 
-_SETUP_SECTIONS = re.compile(r"tool:pytest|pytest|coverage:.*|aliases|testenv.*")
+_SETUP_SECTIONS = regex(r"tool:pytest|pytest|coverage:.*|aliases|testenv.*")
 _TOOLS = ("pytest", "coverage", "tox", "nox", "hatch", "pdm", "poe", "taskipy")
 _PACKAGE_KEYS = ("scripts", "jest", "mocha", "ava", "vitest", "nyc", "c8", "tap", "overrides", "imports")
 

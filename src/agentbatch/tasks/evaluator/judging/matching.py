@@ -2,6 +2,8 @@
 
 import re
 
+from agentbatch.patterns import regex
+
 MAX_PLACES = 50
 """Places in one piece at which a quote is looked for; where all are parts of other words, it is not found."""
 ASIDE = " \t\r\n\"'`.,;:!?"
@@ -18,7 +20,7 @@ _TYPED = str.maketrans(
         "\f": "f",
     }
 )
-_ESCAPES = re.compile(r"(\d?)\\+(?=(\d?))")
+_ESCAPES = regex(r"(\d?)\\+(?=(\d?))")
 _FAR_EAST = "\u2e80"
 """From here on letters stand without spaces between words."""
 

@@ -6,11 +6,11 @@ import asyncio
 import hashlib
 import json
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 
 from agentbatch.files import PRIVATE, write_atomic
+from agentbatch.patterns import regex
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.tasks.run.beginning.baseline import (
@@ -32,7 +32,7 @@ SHARE = 0.1
 """Of its files may be other ones than on a ground."""
 TRIED = 8
 """Grounds that a beginning is compared with, the latest first."""
-_HEAD = re.compile(rb'\{"ground": "([0-9a-f]{64})"')
+_HEAD = regex(rb'\{"ground": "([0-9a-f]{64})"')
 
 
 class Beginnings:

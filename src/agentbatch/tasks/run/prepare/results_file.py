@@ -1,18 +1,18 @@
 """Where the results go: through the user's links, and none that a task may have made."""
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from agentbatch.errors import UserError
 from agentbatch.files import check_writable
+from agentbatch.patterns import regex
 from agentbatch.runs.events import RunStarted
 from agentbatch.text import clip
 
 HEAD = 1_000
 """Bytes by which a file is known for results."""
-_OURS = re.compile(rb'\s*\{\s*"summary"\s*:')
+_OURS = regex(rb'\s*\{\s*"summary"\s*:')
 
 
 def choose_results_file(named: Path, roots: Iterable[Path]) -> Path:

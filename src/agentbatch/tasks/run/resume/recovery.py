@@ -1,12 +1,12 @@
 """What a killed process leaves half done beside a run's database, repaired when the run is resumed."""
 
 import os
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from agentbatch.files import PRIVATE, write_atomic
+from agentbatch.patterns import regex
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.state.task_state import TaskState
@@ -16,7 +16,7 @@ from agentbatch.tasks.results.steps import steps
 from agentbatch.tasks.results.taken_over import take_over
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 
-TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{16}\.tmp")
+TEMPORARY = regex(r"\..{1,40}\.[0-9a-f]{16}\.tmp")
 """How `write_atomic` calls a file until it is whole."""
 
 

@@ -8,14 +8,15 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 
+from agentbatch.patterns import regex
 from agentbatch.workspace.files.globs import literal
 
 MIN_TYPO = 3
 """Shortest name that is checked for typos: `{i}` is not a misspelt `{n}`."""
 
-_BRACES = re.compile(r"\{\{([A-Za-z_]\w*)\}\}|(?<!\$)\{([A-Za-z_]\w*)\}")
+_BRACES = regex(r"\{\{([A-Za-z_]\w*)\}\}|(?<!\$)\{([A-Za-z_]\w*)\}")
 
-_QUOTING_OF_ITS_OWN = re.compile(r"`|<<|\\\n|\$['\"({]")
+_QUOTING_OF_ITS_OWN = regex(r"`|<<|\\\n|\$['\"({]")
 """Command substitution, here-documents and the like: inside them our quotes may not be what they are outside."""
 
 

@@ -1,11 +1,11 @@
 """A tool call as lines of the screen: one line, or with its arguments, its diff and its output. Pure."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentbatch.model.reply import Message
+from agentbatch.patterns import regex
 from agentbatch.runs.listing import ShownStatus
 from agentbatch.text import clip, harmless
 from agentbatch.toolcalls.json_actions import parsed_arguments
@@ -24,7 +24,7 @@ MAX_PAIRS = 250_000
 MAX_ARGUMENTS = 200_000
 """Characters of arguments that are shown."""
 
-_SPILLED = re.compile(r"the whole output is in ([^\n]{1,1000}?) \.\.\.\]")
+_SPILLED = regex(r"the whole output is in ([^\n]{1,1000}?) \.\.\.\]")
 _MUTED = "dim"
 
 

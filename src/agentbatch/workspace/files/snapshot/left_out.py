@@ -6,13 +6,13 @@ control only programs at their top are looked at, and hooks: what is further in 
 """
 
 import os
-import re
 import stat
 from collections import deque
 from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 
+from agentbatch.patterns import regex
 from agentbatch.workspace.files.ignored import IGNORED_FOLDERS
 
 MAX_LOOKED_AT = 10_000
@@ -24,8 +24,8 @@ _CACHES = frozenset({".cache", ".hypothesis", ".mypy_cache", ".pytest_cache", ".
 """No program belongs there."""
 _TOPS = IGNORED_FOLDERS - PACKAGES - _CACHES - {BYTECODE, ".nuxt"} | {"target"}
 """No program belongs directly into these."""
-_PROGRAM = re.compile(r".*\.(py|pyc|pth|so|[cm]?[jt]s|sh|rb|pl)")
-_LOADED_BY_ITSELF = re.compile(
+_PROGRAM = regex(r".*\.(py|pyc|pth|so|[cm]?[jt]s|sh|rb|pl)")
+_LOADED_BY_ITSELF = regex(
     r".*\.pth|(sitecustomize|usercustomize|conftest)\.py|pyvenv\.cfg|\.package-lock\.json"
 )
 _PROGRAMS = frozenset({"bin", ".bin", "Scripts"})

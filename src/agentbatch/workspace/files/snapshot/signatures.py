@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from agentbatch.patterns import regex
 from agentbatch.workspace.workspace import SIGNATURE, Snapshot
 
 Signature = tuple[int, int, int, int]
@@ -36,7 +37,7 @@ runs ahead of it by any time while ticks are missed, as on a machine that is sho
 _READ_AGAIN = 2**64 - 1
 """As the size: nothing equals it."""
 _64 = 2**64 - 1
-_ESCAPED = re.compile(r"\\([0-7]{3})")
+_ESCAPED = regex(r"\\([0-7]{3})")
 """A blank or the like in the path of a mount."""
 
 

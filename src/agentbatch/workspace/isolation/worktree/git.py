@@ -2,7 +2,6 @@
 that the repository's own settings name, nothing fetched."""
 
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentbatch.errors import UserError
+from agentbatch.patterns import regex
 from agentbatch.text import clip
 from agentbatch.workspace.shell.environment import shell_environment
 
@@ -45,13 +45,13 @@ SETTINGS = (
 """Programs that git would start by itself are off: hooks, a file watcher, a signer, a garbage collection. What it takes
 for unchanged is so by its ctime, which nobody can set."""
 
-_RUNS = re.compile(
+_RUNS = regex(
     r"(?is)(?:filter\..*\.(?:clean|smudge|process)|diff\..*\.(?:command|textconv)|merge\..*\.driver|hook\..*\.command"
     r"|gpg\..*program|diff\.external|core\.(?:sshcommand|gitproxy|alternaterefscommand|editor|pager)|credential\..*helper"
     r"|submodule\..*\.update)"
 )
 """Settings that name a program, and count only from the user's own files, never from a repository's."""
-_REQUIRED = re.compile(r"(?is)(filter\..*)\.(?:clean|smudge|process|required)")
+_REQUIRED = regex(r"(?is)(filter\..*)\.(?:clean|smudge|process|required)")
 
 _PASSING = (".lock': File exists", "could not create directory of")
 """What git says when another one is just writing the same, or has just removed an empty folder of worktrees."""

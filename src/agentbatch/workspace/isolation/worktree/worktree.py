@@ -12,6 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from agentbatch.errors import cannot_be
+from agentbatch.patterns import regex
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.isolation.worktree.git import BRANCHES, Git, GitError, Pinned
 from agentbatch.workspace.isolation.worktree.repository import Repository
@@ -34,7 +35,7 @@ MAX_LOCKED = 5.0
 SHOWN = ("HEAD", "objects", "refs", "packed-refs", "shallow", "info", "config")
 """What git reads of a repository for `status`, `diff` and `log`; its hooks and other worktrees are no part of it."""
 
-_SECRET = re.compile(
+_SECRET = regex(
     r"https?://[^/\s]*@|://[^/\s@]*:[^/\s]*@|(?im:^\s*extraheader|^\s*\w*(?:token|password|secret)\w*\s*=)"
 )
 

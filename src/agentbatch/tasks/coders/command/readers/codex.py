@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.coders.command.readers.told import (
     Ended,
     JsonReader,
@@ -80,8 +81,8 @@ def _command(command: str) -> str | None:
     return command or None
 
 
-_PART = re.compile(r"""'([^']*+)'|"((?:[^"\\]|\\.)*+)"|([^\s'"\\]++)""", re.DOTALL)
-_ESCAPED = re.compile(r"""\\([$`"\\])""")
+_PART = regex(r"""'([^']*+)'|"((?:[^"\\]|\\.)*+)"|([^\s'"\\]++)""", re.DOTALL)
+_ESCAPED = regex(r"""\\([$`"\\])""")
 
 
 def _unquoted(word: str) -> str:

@@ -1,9 +1,10 @@
 """What an agent of somebody else's tells of its work, in our words: what its protocol or its output is read into."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from agentbatch.patterns import regex
 
 MAX_TEXT = 100_000
 """Characters of one text that are kept: its beginning, and its end."""
@@ -68,7 +69,7 @@ class TokensTold:
 Happening = Said | CallTold | Planned | CostTold | TokensTold
 
 
-_EXITS = re.compile(
+_EXITS = regex(
     r"(?:^|\n)\W{0,3}"
     r"(?:Exit [Cc]ode:?|(?:Command )?exited with (?:exit )?code:?|shellId: \d{1,9} completed with exit code)"
     r" {0,3}(-?\d{1,5})\b"

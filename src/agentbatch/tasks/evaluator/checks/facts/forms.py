@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.tampering import named_in
 from agentbatch.workspace.workspace import FileEntry
 
@@ -22,24 +23,22 @@ _FORMS: dict[str, Form] = {
     **dict.fromkeys(("ts", "tsx", "jsx", "go", "rs", "c", "h", "cpp", "hpp", "java", "rb", "php"), "text"),
 }
 
-_CODE = re.compile(
-    r"\.(py|pyi|js|mjs|cjs|ts|tsx|jsx|sh|bash|go|rs|c|cc|cpp|hpp|java|kt|rb|php|pl|lua|cs|swift)$"
-)
-_MAY_BE_EMPTY = re.compile(r"(__init__|conftest)\.pyi?|\..*")
-_EMPTY_WANTED = re.compile(
+_CODE = regex(r"\.(py|pyi|js|mjs|cjs|ts|tsx|jsx|sh|bash|go|rs|c|cc|cpp|hpp|java|kt|rb|php|pl|lua|cs|swift)$")
+_MAY_BE_EMPTY = regex(r"(__init__|conftest)\.pyi?|\..*")
+_EMPTY_WANTED = regex(
     r"\b(empty|blank)\s+(\w+\s+){0,2}(files?|modules?|packages?|scripts?)\b|\b(empty|blank)\s+[`'\"]?[\w./-]+\.\w"
     r"|\btouch\b|\bplaceholders?\b|\bzero[- ](byte|length|size)|\b(be|is|left|stays?|remains?|kept?) (empty|blank)\b"
     r"|空文件|空的文件|空白|空のファイル|空ファイル|为空",
     re.IGNORECASE,
 )
 
-_BROKEN_FOLDERS = re.compile(
+_BROKEN_FOLDERS = regex(
     r"(fixtures?|testdata|test[-_]data|bad|invalid|broken|malformed|corrupt(ed)?|templates?|skeletons?|cookiecutter)",
     re.IGNORECASE,
 )
-_BROKEN_NAMES = re.compile(r"(^|[-_.])(bad|invalid|broken|malformed|corrupt(ed)?)([-_.]|$)|[{}%$]", re.I)
+_BROKEN_NAMES = regex(r"(^|[-_.])(bad|invalid|broken|malformed|corrupt(ed)?)([-_.]|$)|[{}%$]", re.I)
 _BROKEN = r"(invalid|malformed|broken|corrupt(ed)?|damaged|unparsable)\s+(\w+\s+){0,3}"
-_BROKEN_DATA_WANTED = re.compile(
+_BROKEN_DATA_WANTED = regex(
     r"\b(writes?|creates?|adds?|makes?|generates?|produces?|saves?|stores?|includes?|contains?|puts?|keeps?|tests?|has|have)\s+"
     r"([\w./`'\"-]+\s+){0,3}"
     + _BROKEN
@@ -49,31 +48,29 @@ _BROKEN_DATA_WANTED = re.compile(
     re.IGNORECASE,
 )
 """The task asks for such files: one that is about them, and only reads them, does not."""
-_BROKEN_CODE_WANTED = re.compile(
+_BROKEN_CODE_WANTED = regex(
     r"\b(writes?|creates?|adds?|makes?|generates?|includes?|puts?|keep)\b[^.\n]{0,80}\b(syntax errors?|"
     + _BROKEN
     + r"(python|scripts?|syntax|source|code|programs?|modules?|files?)\b)|语法错误",
     re.IGNORECASE,
 )
-_PYTHON2 = re.compile(r"\bpython[ -]?2(\.\d+)?\b", re.IGNORECASE)
-_LEAVES_PYTHON2 = re.compile(r"\bfrom\s+(\w+\s+){0,2}python[ -]?2|\bpython[ -]?3|2\s*to\s*3\b", re.IGNORECASE)
+_PYTHON2 = regex(r"\bpython[ -]?2(\.\d+)?\b", re.IGNORECASE)
+_LEAVES_PYTHON2 = regex(r"\bfrom\s+(\w+\s+){0,2}python[ -]?2|\bpython[ -]?3|2\s*to\s*3\b", re.IGNORECASE)
 """It is to run on Python 3, perhaps too."""
-_PYTHON2_SYNTAX = re.compile(
+_PYTHON2_SYNTAX = regex(
     r"^[ \t]*(?:print[ \t]+(?:[\w'\"]|>>)|print[ \t]*$|exec[ \t]+[\w'\"]|except[ \t]+[\w.]+,[ \t]*\w+[ \t]*:"
     r"|raise[ \t]+[\w.]+,)|\bur['\"]|<>",
     re.MULTILINE,
 )
-_WITH_COMMENTS = re.compile(r"([tj]sconfig|deno|api-extractor|devcontainer)[.\w-]*\.json|\.\w+rc\.json")
-_COMMENT = re.compile(r"^[^\S\n]*(//|/\*)", re.MULTILINE)
-_BINARY_WANTED = re.compile(
-    r"\bbinary\b|\bNUL\b|null (byte|character)|\\x00|\\0|二进制|バイナリ", re.IGNORECASE
-)
-_TEMPLATE = re.compile(r"\{%-? ?\w|\{\{|<%[=-]? |\$\{\w")
-_PYTHON_TEMPLATE = re.compile(r"\{%-? \w+ [^%\n]{1,200}%\}|\{\{ ?cookiecutter\.")
-_SHEBANG = re.compile(r"#! ?(?:/usr/bin/env (?:-S )?)?(?:[\w./-]*/)?(bash|sh|dash|python3?(?:\.\d+)?|\w+)\b")
+_WITH_COMMENTS = regex(r"([tj]sconfig|deno|api-extractor|devcontainer)[.\w-]*\.json|\.\w+rc\.json")
+_COMMENT = regex(r"^[^\S\n]*(//|/\*)", re.MULTILINE)
+_BINARY_WANTED = regex(r"\bbinary\b|\bNUL\b|null (byte|character)|\\x00|\\0|二进制|バイナリ", re.IGNORECASE)
+_TEMPLATE = regex(r"\{%-? ?\w|\{\{|<%[=-]? |\$\{\w")
+_PYTHON_TEMPLATE = regex(r"\{%-? \w+ [^%\n]{1,200}%\}|\{\{ ?cookiecutter\.")
+_SHEBANG = regex(r"#! ?(?:/usr/bin/env (?:-S )?)?(?:[\w./-]*/)?(bash|sh|dash|python3?(?:\.\d+)?|\w+)\b")
 
-_CONFLICT = tuple(re.compile(mark, re.MULTILINE) for mark in (r"^<<<<<<< ", r"^=======\r?$", r"^>>>>>>> "))
-_CONFLICT_WANTED = re.compile(r"conflict|merge|<<<<<<<|冲突|合并|競合", re.IGNORECASE)
+_CONFLICT = tuple(regex(mark, re.MULTILINE) for mark in (r"^<<<<<<< ", r"^=======\r?$", r"^>>>>>>> "))
+_CONFLICT_WANTED = regex(r"conflict|merge|<<<<<<<|冲突|合并|競合", re.IGNORECASE)
 
 
 def form_of(path: str, entry: FileEntry, task: str) -> Form | None:

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.tampering import is_readable_toml, is_test
 from agentbatch.workspace.workspace import Snapshot
 
@@ -16,14 +17,14 @@ CARGO = "cargo test -q"
 GO = "go test ./..."
 MAKE = "make -s test"
 
-_PYTHON_TEST = re.compile(r"(?:.*/)?(?:test_[^/]*|[^/]*_test)\.py")
-_UNITTEST_NAME = re.compile(r"(?:.*/)?test[^/]*\.py")
-_PYTEST_STYLE = re.compile(r"^(?:import pytest|from pytest|(?:async )?def test_)", re.MULTILINE)
-_TEST_CASE = re.compile(r"^class \w+\([^)\n]{0,200}TestCase\b", re.MULTILINE)
+_PYTHON_TEST = regex(r"(?:.*/)?(?:test_[^/]*|[^/]*_test)\.py")
+_UNITTEST_NAME = regex(r"(?:.*/)?test[^/]*\.py")
+_PYTEST_STYLE = regex(r"^(?:import pytest|from pytest|(?:async )?def test_)", re.MULTILINE)
+_TEST_CASE = regex(r"^class \w+\([^)\n]{0,200}TestCase\b", re.MULTILINE)
 _INI_SECTION = {"tox.ini": "[pytest]", "setup.cfg": "[tool:pytest]"}
-_NO_SCRIPT = re.compile(r"no test specified|--watch\b|^(?:true|exit 0|:)?$")
-_RUST_TEST = re.compile(r"^[ \t]*#\[(?:\w+::)?test\b", re.MULTILINE)
-_TEST_TARGET = re.compile(r"^test[ \t]*:(?!=)", re.MULTILINE)
+_NO_SCRIPT = regex(r"no test specified|--watch\b|^(?:true|exit 0|:)?$")
+_RUST_TEST = regex(r"^[ \t]*#\[(?:\w+::)?test\b", re.MULTILINE)
+_TEST_TARGET = regex(r"^test[ \t]*:(?!=)", re.MULTILINE)
 
 
 def found_tests(files: Snapshot) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 from zlib import compress
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.check import MAX_TASK, CheckResult, CheckRunner, Work
 from agentbatch.tasks.evaluator.checks.facts.forms import Form, conflict_line, empty_files, form_of
 from agentbatch.tasks.evaluator.evaluator import Start
@@ -23,7 +24,7 @@ ALONE = 5.0
 """Seconds for one file, where all together could not be read."""
 UNREAD = "unread"
 """In place of an answer: there is none, or the file is of a kind that is not read."""
-_ANSWER = re.compile(r"(sound|unknown|unread)|wrong (\d{1,9}) ((?:[0-9a-f]{2})*)", re.ASCII)
+_ANSWER = regex(r"(sound|unknown|unread)|wrong (\d{1,9}) ((?:[0-9a-f]{2})*)", re.ASCII)
 MAX_TOLD = 8
 """Unsound files, and sound ones, that are named."""
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.facts.scripts import given, is_script
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import parts
 from agentbatch.tasks.evaluator.checks.facts.stated.example import Example, StatedCall, StatedCommand
@@ -11,19 +12,19 @@ from agentbatch.tasks.evaluator.checks.tampering import is_test, named_in
 from agentbatch.workspace.files.diff.diff import changes
 from agentbatch.workspace.workspace import Snapshot
 
-_DEFINED = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
-_EXPORTS = re.compile(r"^(?:module\.)?exports\b|^export\s", re.MULTILINE)
-_DEFINED_IN_SCRIPT = re.compile(
+_DEFINED = regex(r"^(?:async[ \t]+)?(?:def|class)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
+_EXPORTS = regex(r"^(?:module\.)?exports\b|^export\s", re.MULTILINE)
+_DEFINED_IN_SCRIPT = regex(
     r"^(?:export[ \t]+)?(?:default[ \t]+)?(?:async[ \t]+)?(?:function[ \t*]+|const[ \t]+|let[ \t]+|var[ \t]+)"
     r"([A-Za-z_]\w*)|^(?:module\.)?exports\.([A-Za-z_]\w*)[ \t]*=",
     re.MULTILINE,
 )
-_FILE = re.compile(r"[\w./-]*\w\.[A-Za-z]\w{0,4}|[\w.-]*/[\w./-]*")
-_PYTHON_FILE = re.compile(r"[\w./-]{0,200}\w\.py\b")
+_FILE = regex(r"[\w./-]*\w\.[A-Za-z]\w{0,4}|[\w.-]*/[\w./-]*")
+_PYTHON_FILE = regex(r"[\w./-]{0,200}\w\.py\b")
 _FUNCTIONS = r"\b[Ff]unctions?\b|\bdef\b|\bclass\b|函数|関数"
-_BINDS_UNSEEN = re.compile(r"import[ \t]+\*|\bglobals\(|\bsetattr\(|\bexec\(|\b__getattr__\b")
+_BINDS_UNSEEN = regex(r"import[ \t]+\*|\bglobals\(|\bsetattr\(|\bexec\(|\b__getattr__\b")
 """How a Python module comes by a name that does not stand in it."""
-_CODE = re.compile(r".*\.(py|js|mjs|cjs|ts|sh|c|h|go|rs|html|css|md|toml|cfg|ini)")
+_CODE = regex(r".*\.(py|js|mjs|cjs|ts|sh|c|h|go|rs|html|css|md|toml|cfg|ini)")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import re
 from pathlib import PurePath
 from posixpath import dirname, join, normpath
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece
 from agentbatch.tasks.evaluator.judging.execution.runnable import RUNNABLE
@@ -23,7 +24,7 @@ _WRITTEN = (
     "scala sql svelte swift tcl ts tsx vue zig zsh"
 )
 _SETTINGS = frozenset({".json", ".yaml", ".yml", ".toml", ".ini", ".cfg"})
-_LOCK = re.compile(r"(?:.*[-.])?lock\.\w+", re.IGNORECASE)
+_LOCK = regex(r"(?:.*[-.])?lock\.\w+", re.IGNORECASE)
 SOURCES = RUNNABLE | {f".{suffix}" for suffix in _WRITTEN.split()}
 """Suffixes of what people write and programs read."""
 

@@ -1,16 +1,16 @@
 """The evidence in pieces. Each has a ref, begins on a line of its own with it, and a quote is looked up in it. Pure."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.agents.shorten import shortened
 from agentbatch.text import clip
 
 SHOWN_HEADING = 200
 """Characters of a heading beside a requirement."""
 
-_LIKE_A_REF = re.compile(r"(?:^|(?<=[\n\r\v\f\x85\u2028\u2029]))(?=\[[A-Z]\d+\])")
+_LIKE_A_REF = regex(r"(?:^|(?<=[\n\r\v\f\x85\u2028\u2029]))(?=\[[A-Z]\d+\])")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.workspace.workspace import CommandRecord
 
@@ -12,25 +13,25 @@ MAX_READ = 4000
 CRASH = "Traceback (most recent call last):"
 """In an output: something crashed, whatever the exit code of the whole line."""
 
-_HERE_DOCUMENT = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1[^\n]*\n")
+_HERE_DOCUMENT = regex(r"<<-?[ \t]*(['\"]?)(\w+)\1[^\n]*\n")
 _BEFORE = r"(?:^|[;&|(\n`!]|\b(?:time|if|while|until|then|do|else|env|exec|timeout[ \t]+\S+)[ \t])"
 _STARTS = rf"{_BEFORE}[ \t]*(?:\w{{1,50}}=\S{{0,200}}[ \t]+)*"
 _PROGRAMS = (
     r"(?:python[\d.]*|pypy3?|pytest|tox|nox|uv|poetry|pipenv|coverage|bash|sh|dash|zsh|source|\.|node|deno|bun|npm|npx|"
     r"yarn|pnpm|tsx|ts-node|jest|vitest|mocha|make|just|go|cargo|java|ruby|perl|php|flask|uvicorn|gunicorn|sqlite3)"
 )
-_EXECUTES = re.compile(
+_EXECUTES = regex(
     rf"{_STARTS}(?:{_PROGRAMS}(?![\w.-])(?![ \t]+(?:--version|-V|-VV|--help|-h)\b)|\.{{0,2}}/\S)"
 )
-_EDITS = re.compile(
+_EDITS = regex(
     r"\b(?:tee|mv|cp|patch|dd|install)\b|\b(?:sed|perl|awk)\b[^|;&\n]*[ \t]-i|"
     r"\bgit[ \t]+(?:apply|checkout|restore|am)\b"
 )
 _PLAIN = r"[ \t]*(?:cd|chmod|ls|cat|wc|head|tail|pwd|git[ \t]+(?:status|diff|log|add))\b[^;&|<>$`\n]*"
-_HARMLESS = re.compile(rf"{_PLAIN}(?:&&{_PLAIN})*")
-_QUIET = re.compile(r"^[ \t]*cd[ \t]+[^;&|<>\s]+[ \t]*&&|\d?>&\d|[\d&]?>[ \t]*/dev/null")
-_HIDES = re.compile(r"\|\|[ \t]*(?:true|:|echo|printf|exit[ \t]+0)(?![\w.-])")
-_LOOKS = re.compile(
+_HARMLESS = regex(rf"{_PLAIN}(?:&&{_PLAIN})*")
+_QUIET = regex(r"^[ \t]*cd[ \t]+[^;&|<>\s]+[ \t]*&&|\d?>&\d|[\d&]?>[ \t]*/dev/null")
+_HIDES = regex(r"\|\|[ \t]*(?:true|:|echo|printf|exit[ \t]+0)(?![\w.-])")
+_LOOKS = regex(
     r"(?:cd|ls|cat|head|tail|wc|grep|egrep|rg|find|echo|printf|pwd|tree|stat|file|diff|cmp|which|type|command|test|\[|"
     r"true|:|exit[ \t]+0|sort|uniq|cut|git)(?![\w.-])"
 )

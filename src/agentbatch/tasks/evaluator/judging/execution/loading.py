@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from shlex import quote
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.check import TAIL_LINES, CheckResult, CheckRunner
 from agentbatch.tasks.evaluator.checks.copying import NoCopy, copy_of, not_copied
 from agentbatch.tasks.evaluator.checks.tampering import is_test
@@ -26,7 +27,7 @@ MAX_TASK = 20_000
 OURS = "load: "
 """Before a line of ours among what they print."""
 
-_SERVES = re.compile(
+_SERVES = regex(
     r"\b(?:serv\w*|daemon|listen\w*|loops?|forever|endless\w*|bots?|games?|watch\w*|ports?)\b", re.I
 )
 

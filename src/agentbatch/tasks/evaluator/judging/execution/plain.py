@@ -2,27 +2,25 @@
 around it. Pure."""
 
 import os
-import re
 import shlex
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.tampering import is_test
 
 MAX_READ = 2000
 """Characters of a command that is looked at; a longer one is no plain one."""
 
-_WITHOUT = re.compile(r"(?<=\s)(?:2>&1|&>\s*/dev/null|[12]?>\s*/dev/null)(?=\s|$)|;\s*echo\b[^;&|<>`]*$")
+_WITHOUT = regex(r"(?<=\s)(?:2>&1|&>\s*/dev/null|[12]?>\s*/dev/null)(?=\s|$)|;\s*echo\b[^;&|<>`]*$")
 _OPERATORS = frozenset(("|", "||", ";", "&&"))
 _AFTERWARDS = frozenset(("tail", "head", "cat", "grep", "echo", "printf", "true", ":", "sort", "wc"))
 """Programs that only show what the one before them printed, or say how it ended."""
-_VARIABLE = re.compile(r"(?:PYTHONPATH|PYTHONDONTWRITEBYTECODE|CI|NODE_ENV|NO_COLOR)=[\w./:-]*")
-_GLOBS = re.compile(r"[*?{}~]")
-_RUNNERS = re.compile(
+_VARIABLE = regex(r"(?:PYTHONPATH|PYTHONDONTWRITEBYTECODE|CI|NODE_ENV|NO_COLOR)=[\w./:-]*")
+_GLOBS = regex(r"[*?{}~]")
+_RUNNERS = regex(
     r"\b(?:pytest|py\.test|unittest|tox|nox|jest|vitest|mocha|nextest)\b|--test\b|"
     r"\b(?:npm|yarn|pnpm|bun|make|just|cargo|go|mvn|gradle)\b.*\s(?:run )?(?:tests?|check|t)\b"
 )
-_RUNS_NONE = re.compile(
-    r"--(?:collect-only|co|fixtures|markers|setup-plan|version|help|list\w*)\b|\s-(?:h|V|l)\b"
-)
+_RUNS_NONE = regex(r"--(?:collect-only|co|fixtures|markers|setup-plan|version|help|list\w*)\b|\s-(?:h|V|l)\b")
 
 
 def plain_line(command: str, directory: str) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.check import CheckResult
 from agentbatch.tasks.evaluator.checks.facts.forms import form_of, stays_python2
 from agentbatch.tasks.evaluator.checks.tampering import is_test
@@ -21,10 +22,10 @@ MAX_CHANGED = 500
 _RECIPES = frozenset(
     ("Makefile", "GNUmakefile", "makefile", "justfile", "Justfile", "package.json", "tox.ini")
 )
-_TESTING = re.compile(
+_TESTING = regex(
     r"\b(?:pytest|unittest|tox|nox|make|just|jest|vitest|mocha|npm|npx|yarn|pnpm|bun|cargo|go)\b|--test\b"
 )
-_MODULES = re.compile(
+_MODULES = regex(
     r"\b(?:import|from)[ \t]+([\w.]{1,200}(?:[ \t]*,[ \t]*[\w.]{1,200}){0,20})(?:[ \t]+import[ \t(]+([\w \t,]{1,500}))?"
     r"|(?:^|\s)-m[ \t]+([\w.]{1,200})"
 )

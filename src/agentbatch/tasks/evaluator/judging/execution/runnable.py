@@ -1,14 +1,14 @@
 """Which files of a change can be run here, as far as their names and first lines say so. Pure."""
 
-import re
 from pathlib import PurePath
 
+from agentbatch.patterns import regex
 from agentbatch.workspace.files.diff.diff import changes
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 RUNNABLE = frozenset({".py", ".pyw", ".sh", ".bash", ".js", ".mjs", ".cjs"})
 """Suffixes of what is run here as it is."""
-_SHEBANG = re.compile(r"#!.*\b(python|sh|bash|dash|node)")
+_SHEBANG = regex(r"#!.*\b(python|sh|bash|dash|node)")
 
 
 def runnable(before: Snapshot, after: Snapshot) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.facts.stated.context import Context, context
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
 from agentbatch.tasks.evaluator.checks.facts.stated.literals import FoundCall, call_at, literal_at
@@ -12,8 +13,8 @@ from agentbatch.tasks.evaluator.checks.facts.stated.literals import FoundCall, c
 MAX_CALLS = 300
 """Calls of one text that are looked at."""
 
-_CALL = re.compile(r"(?<![A-Za-z0-9_.])(?:([A-Za-z_][A-Za-z0-9_]*)\.)?([A-Za-z_][A-Za-z0-9_]*)\(")
-_GIVES = re.compile(
+_CALL = regex(r"(?<![A-Za-z0-9_.])(?:([A-Za-z_][A-Za-z0-9_]*)\.)?([A-Za-z_][A-Za-z0-9_]*)\(")
+_GIVES = regex(
     r"`{0,2}(?:\s*(?:"
     r"(?P<code>===?|=(?![=>~])|=>|->|→|⇒|⟶)"
     r"|(?P<should>(?:should|must|shall|has to|needs to)\s+(?:return|be|give|equal|yield|produce|evaluate to))\b"
@@ -23,7 +24,7 @@ _GIVES = re.compile(
     r")|(?P<comment>[ \t]*#[ \t]*(?:=>|->|→|==|=|returns?|gives?)?)"
     r")(?:\s+(?:exactly|the (?:string|list|value|number|tuple|integer|text|dict|set)))?[ \t]*[:：]?\s*(`{0,2})"
 )
-_RAISES = re.compile(
+_RAISES = regex(
     r"`{0,2}\s*(?:(?:=>|->|→|#)\s*)?(?P<should>(?:should|must|shall|has to|needs to)\s+|应该?|必须)?(?:will\s+)?"
     r"(?:raises?|throws?|抛出|引发)\s*(?:an?\s+|the\s+|一个\s*)?`{0,2}(?P<name>[A-Za-z_][A-Za-z0-9_.]*)`{0,2}(?!\w)"
     r"(?!\s+(?:message|code|flag|count|rate|level|to)\b)",
@@ -31,20 +32,20 @@ _RAISES = re.compile(
 )
 _VALUE = r"\s*`?[-+\d'\"\[({]"
 """Another value follows: what was found is the first of several."""
-_END = re.compile(
+_END = regex(
     r"(?P<close>`{0,2})(?:\s*$|[ \t]*\n|\s*[;:)\]）。，；、—–|”’」』]|[\"'](?!\w)|\.(?![\w.])|\*\*|\s+\(|[ \t]*#"
     rf"|\s*,(?!{_VALUE})|,?\s+(?:and|but|while|whereas|because|since|so|not|which|instead|rather)\b(?!{_VALUE})"
     r"|\s*(?:を返|を出力|です|になり|になる|となる|である|と等しい))"
 )
-_MESSAGE = re.compile(r"(?P<close>), *f?[\"']")
+_MESSAGE = regex(r"(?P<close>), *f?[\"']")
 """What an assertion says where it fails."""
-_NO_STATEMENT = re.compile(
+_NO_STATEMENT = regex(
     r"(?:^|\W)(?:def|class|if|elif|while|until|unless|when|whenever|whether|return|lambda|await|yield|not|for|in|del"
     r"|raise|let|async|than|import|except|function|fn|func|signature|new|or)\s*[`(\"']*$",
     re.IGNORECASE,
 )
-_OPERATOR = re.compile(r"(?:[-+*/%<>&^~@|!]|==)\s*[`(]*$")
-_NO_OPERATOR = re.compile(r"[\s>*+•|-]*(?:\d+[.)])?\s*[`(*]*$|(?:.*\s)?\*\*`?$|\s*\|.*\|\s*`?$")
+_OPERATOR = regex(r"(?:[-+*/%<>&^~@|!]|==)\s*[`(]*$")
+_NO_OPERATOR = regex(r"[\s>*+•|-]*(?:\d+[.)])?\s*[`(*]*$|(?:.*\s)?\*\*`?$|\s*\|.*\|\s*`?$")
 """The mark of a list, of bold words or of a table that stands before a call."""
 LINE = 300
 """Characters of a line that are looked at before a call."""

@@ -4,6 +4,8 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from agentbatch.patterns import regex
+
 _FILLED_IN = (
     "FILES? FILENAME INFILE OUTFILE INPUT OUTPUT SOURCE SRC DEST TARGET PATH DIR DIRECTORY FOLDER NAME NAMES NUMBER NUM"
     " COUNT LIMIT TEXT STRING STR WORDS? VALUES? KEY URL DATE SIZE WIDTH HEIGHT START END MIN MAX SEED PORT HOST USER"
@@ -11,19 +13,19 @@ _FILLED_IN = (
 ).replace(" ", "|")
 _LETTERS = r"[NMKXYZ]\d?"
 """Alone they stand for something; others (`A`, `B`, `C`, `F`) are data and units."""
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = regex(
     rf"(?:{_LETTERS}|(?:{_FILLED_IN})[_0-9]*|[A-Z]+_[A-Z_0-9]+)|.*(?:\.\.\.|…|[\[\]<>{{}}*?$`\\;&]).*",
     re.DOTALL,
 )
-_LEFT_OUT = re.compile(
+_LEFT_OUT = regex(
     rf"\.\.\.|…|<[A-Za-z][\w -]*>|\{{[A-Za-z_][\w.]*\}}|(?<![\w°.+-])(?<!\d )(?:{_LETTERS}|{_FILLED_IN})(?![\w°])"
 )
-_CLOSING = re.compile(r"</[a-z]")
-_TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
+_CLOSING = regex(r"</[a-z]")
+_TAG = regex(r"</?[A-Za-z][^<>]{0,200}>")
 """Of marked text, what stands in brackets is an element."""
-_CAPITALS = re.compile(r"[A-Z][A-Z0-9]+")
+_CAPITALS = regex(r"[A-Z][A-Z0-9]+")
 _INTERPRETERS = {"python": "python3", "python3": "python3", "node": "node", "bash": "bash", "sh": "sh"}
-_FED = re.compile(r"((?:echo|printf)\s[^|]*)\|(.*)", re.DOTALL)
+_FED = regex(r"((?:echo|printf)\s[^|]*)\|(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,19 @@ An example that is none refuses right work; one that is missed costs little. So 
 import re
 from dataclasses import dataclass
 
+from agentbatch.patterns import regex
+
 FAR = 1000
 """Characters of text that are looked at on each side."""
 
-_BOUNDARY = re.compile(
+_BOUNDARY = regex(
     r"(?<!e\.g)(?<!i\.e)(?<!\bvs)(?<!\betc)[.!?;](?=\s|$)|[。！？；]|\n(?=\s*(?:[-*+•>|#]|\d+[.)]|>>>)\s?)|\n(?=\s*```)"
 )
-_BLANK = re.compile(r"\n[ \t]*\n")
-_LISTED = re.compile(r"\s*(?:[-*+•>|]|\d+[.)]\s|>>>|```|$)")
-_CALL = re.compile(r"\w\(")
+_BLANK = regex(r"\n[ \t]*\n")
+_LISTED = regex(r"\s*(?:[-*+•>|]|\d+[.)]\s|>>>|```|$)")
+_CALL = regex(r"\w\(")
 
-_DENIED = re.compile(
+_DENIED = regex(
     r"\b(?:not|never|no longer|cannot|\w+n['’]t|instead of|rather than|unlike|wrong|wrongly|incorrect|incorrectly|bugs?"
     r"|buggy|currently|at present|at the moment|today|previously|formerly|used to|old|was|were|actual|actually|broken"
     r"|fails?|failing|suppose|assume|assuming|imagine|if|unless|whether|although|though|avoid|forbid|random|randomly"
@@ -25,24 +27,24 @@ _DENIED = re.compile(
     r"|不|没|别|非|错|目前|现在|当前|以前|曾|旧|假设|如果|若|もし|現在|誤|ない",
     re.IGNORECASE,
 )
-_DENIED_AFTER = re.compile(
+_DENIED_AFTER = regex(
     r"\b(?:instead|rather than|but|wrong|incorrect|bug|expected|supposed|not what|should|must|ought|or so|if"
     r"|unless|when|only|on some|depending|depends|for example|sometimes|usually|often)\b"
     r"|应|而不是|但|如果|当|ではな|べき",
     re.IGNORECASE,
 )
-_DOUBTFUL = re.compile(
+_DOUBTFUL = regex(
     r"\b(?:bugs?|buggy|wrong|wrongly|incorrect|incorrectly|broken|currently|at present|at the moment|no longer|used to"
     r"|actual|actually|misbehav\w+|regress\w*|fails|failing|crash\w*|fix|fixes|fixed|mistakes?|previously|instead"
     r"|bad|problems?|complain\w*|reported|reports? that|today)\b|错|目前|现在|当前|修复|问题|バグ|現在|誤|修正",
     re.IGNORECASE,
 )
-_WANTED = re.compile(
+_WANTED = regex(
     r"\b(?:so that|such that|make sure|ensure|expect(?:ed|s)?|should|must|required?|correct|examples?|afterwards)\b"
     r"|应|必须|例|期望|正しい",
     re.IGNORECASE,
 )
-_NOT_WANTED = re.compile(
+_NOT_WANTED = regex(
     r"\b(?:should|must|may|can|do|does|shall|will)(?:\s+not|n['’]t|\s+never|\s+no longer)\b", re.I
 )
 

@@ -5,13 +5,14 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import leaves_out
 from agentbatch.tasks.evaluator.checks.facts.stated.context import context
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
 from agentbatch.tasks.evaluator.checks.facts.stated.named import is_harmless
 from agentbatch.tasks.evaluator.checks.facts.stated.printed import COMMAND, MAX_COMMANDS
 
-_PRINTS = re.compile(
+_PRINTS = regex(
     r"(?:,?\s*(?:it|this|the (?:program|script|command|tool))\b)?\s*"
     r"(?P<should>(?:should|must|shall|has to)\s+)?(?:will\s+)?"
     r"(?:prints?|outputs?|displays?)\s+(?:exactly\s+)?"
@@ -20,7 +21,7 @@ _PRINTS = re.compile(
     r"[^。；;\n]{2,200}"
     r"|\s*(?:を実行すると|は)[、,]?[^。；\n]{2,100}?[をがと](?:画面に|標準出力に)?(?:表示|出力|印字)(?!ファイル)[^。\n]{0,20}"
 )
-_MAY_BE_SILENT = re.compile(
+_MAY_BE_SILENT = regex(
     r"\b(?:no|not|nothing|none|never|nor|neither|any|all|each|every|only|if|when|unless|until|where|that|which|whose"
     r"|matching|matches|missing|errors?|problems?|warnings?|duplicates?|duplicated|differences?|failed|invalid|empty|blank"
     r"|lines (?:of|from|in|with)|(?:to|into|in) (?:(?:a|the|its) )?(?:file|log|[\w./]+\.\w+)|or)\b"

@@ -5,16 +5,17 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.facts.stated.context import context
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
 from agentbatch.tasks.evaluator.checks.facts.stated.literals import call_at, literal_at, parsed
 
-_PROMPT = re.compile(r"^[ \t]*>>>[ \t]*(.*)$", re.MULTILINE)
-_HARMLESS = re.compile(r"(?:from|import)\s|#|$")
-_CALL = re.compile(r"(?:([A-Za-z_]\w*)\.)?([A-Za-z_]\w*)\(", re.ASCII)
-_PRINT = re.compile(r"print\((.*)\)$")
-_ENDS = re.compile(r"[ \t]*(?:>>>|```|$)")
-_ERROR = re.compile(r"([A-Za-z_][\w.]*)(?::.*)?$", re.ASCII)
+_PROMPT = regex(r"^[ \t]*>>>[ \t]*(.*)$", re.MULTILINE)
+_HARMLESS = regex(r"(?:from|import)\s|#|$")
+_CALL = regex(r"(?:([A-Za-z_]\w*)\.)?([A-Za-z_]\w*)\(", re.ASCII)
+_PRINT = regex(r"print\((.*)\)$")
+_ENDS = regex(r"[ \t]*(?:>>>|```|$)")
+_ERROR = regex(r"([A-Za-z_][\w.]*)(?::.*)?$", re.ASCII)
 MAX_OUTPUT = 30
 """Lines."""
 MAX_PROMPTS = 300

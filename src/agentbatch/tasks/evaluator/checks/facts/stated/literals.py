@@ -2,11 +2,12 @@
 for longer than MAX_SOURCE characters."""
 
 import ast
-import re
 import warnings
 from ast import walk
 from dataclasses import dataclass
 from typing import Any
+
+from agentbatch.patterns import regex
 
 MAX_SOURCE = 500
 """Characters of one call, and of one literal."""
@@ -14,10 +15,10 @@ MAX_DEPTH = 20
 MAX_DIGITS = 300
 
 _OPEN = {"(": ")", "[": "]", "{": "}"}
-_NUMBER = re.compile(r"[-+]?(\d[\d_]*(\.\d+)?|\.\d+)([eE][-+]?\d+)?j?(?!\w)")
-_WORD = re.compile(r"(True|False|None)(?!\w)")
-_STRING = re.compile(r"[rRbBuU]{0,2}(?=['\"])")
-_METHOD = re.compile(r"\.[A-Za-z_]\w*\(")
+_NUMBER = regex(r"[-+]?(\d[\d_]*(\.\d+)?|\.\d+)([eE][-+]?\d+)?j?(?!\w)")
+_WORD = regex(r"(True|False|None)(?!\w)")
+_STRING = regex(r"[rRbBuU]{0,2}(?=['\"])")
+_METHOD = regex(r"\.[A-Za-z_]\w*\(")
 _NAMED = frozenset({"set()", "frozenset()"})
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import leaves_out, parts
 from agentbatch.tasks.evaluator.checks.facts.stated.context import context
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
@@ -11,14 +12,14 @@ from agentbatch.tasks.evaluator.checks.facts.stated.printed import COMMAND, MAX_
 
 NEAR = 60
 """Characters before a command that are looked at."""
-_RUN = re.compile(
+_RUN = regex(
     r"(?:\b(?:(?:run(?:ning)?|execut(?:e|ed|ing))(?: it)?(?: (?:as|with|by))?|started? (?:as|with|by)"
     r"|called (?:as|with)|invoked (?:as|with|by)|(?:a|the) command|so that|usage)[:：]?"
     r"|运行|執行|执行|用法[：:]?|调用|使い方[：:]?)\s*$",
     re.IGNORECASE,
 )
-_RUN_AFTER = re.compile(r"\s*(?:を実行|で(?:実行|起動)|と実行|(?:来)?(?:运行|执行|執行))")
-_REACHES_OUT = re.compile(
+_RUN_AFTER = regex(r"\s*(?:を実行|で(?:実行|起動)|と実行|(?:来)?(?:运行|执行|執行))")
+_REACHES_OUT = regex(
     r"deploy|publish|release|send|mail|notif|upload|download|push|pull|fetch|crawl|scrap|sync|backup|delete|remov|drop|purge"
     r"|clean|reset|wipe|install|migrat|format|kill|shutdown|reboot|\bpay|post|tweet|serv|\bbot\b|train|prod\b|--(?:force|yes)\b"
     r"|://|@|\brm\b",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import leaves_out, parts
 from agentbatch.tasks.evaluator.checks.facts.stated.context import context
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
@@ -13,11 +14,11 @@ MAX_ITEMS = 8
 MAX_COMMANDS = 100
 """Commands of one text that are looked at."""
 
-COMMAND = re.compile(r"`(?P<command>(?:python3?|node|bash|sh|\./|echo|printf)[^`\n]{2,300})`")
+COMMAND = regex(r"`(?P<command>(?:python3?|node|bash|sh|\./|echo|printf)[^`\n]{2,300})`")
 """A command line as texts have it; `parts` says whether it is a plain one."""
 _MODAL = r"(?P<should>(?:should|must|shall|has to|needs to)\s+|应该?|應該?|应当|必须|必須)?"
 _IT = r"(?:,?\s*(?:it|this|the (?:program|script|command|tool|output))\s+)?"
-_PRINTS = re.compile(
+_PRINTS = regex(
     rf"\s*(?:{_IT}\s*(?:[时時后後]?\s*[,，]?\s*(?:它|程序|程式|脚本|屏幕上?|终端上?)?)?{_MODAL}(?:will\s+|then\s+)?"
     r"(?:prints?|outputs?|displays?|shows?|gives?|yields?|reports?|says?|echoes"
     r"|[会會将將]?(?:输出|打印|显示|輸出|列印|印出|顯示)(?:的(?:内容|結果|结果)?)?[为是為]?)"
@@ -28,13 +29,13 @@ _PRINTS = re.compile(
     r"|(?:を実行すると|は)[、,]?\s*(?:次|以下)の(?:ように|とおりに?|通りに?)(?:表示|出力)(?:します|されます|される|する|し)?[。、:：]?"
     r"|(?P<run>(?:[をと]実行(?:すると|したら|した(?:とき|時)(?:は|に)?)|は|で)[、,]?\s*(?:画面に|標準出力に)?))"
 )
-_OUTPUT_OF = re.compile(r"\boutput of (?:running )?$", re.IGNORECASE)
-_LEADS = re.compile(
+_OUTPUT_OF = regex(r"\boutput of (?:running )?$", re.IGNORECASE)
+_LEADS = regex(
     r"(?:\s+to (?:stdout|standard output|the (?:screen|terminal|console)))?"
     r"(?:\s+(?:exactly|just|only|the (?:line|text|number|word|result|string)))?"
     r"(?:(?P<middle>[^`\"“”「」.;:：。；\n]{0,80})[:：])?"
 )
-_VAGUE = re.compile(
+_VAGUE = regex(
     r"\b(?:forma?t?|like|such|similar|kind|style|template|pattern|either|one of|any|some|nothing|example|usage)\b"
     r"|格式|类似|形如|例如|比如|或|のような|形式|例えば",
     re.IGNORECASE,
@@ -43,32 +44,30 @@ _ITEM = (
     r"`(?P<code>[^`\n]{1,300})`|\"(?P<quoted>[^\"\n]{1,300})\""
     r"|“(?P<curly>[^”\n]{1,300})”|「(?P<kagi>[^」\n]{1,300})」"
 )
-_SHOWN = re.compile(
+_SHOWN = regex(
     rf"(?:\s*\n[-*] |\s*)(?:{_ITEM}|```\w*\n(?P<block>(?:(?!```)[^\n]{{0,300}}\n){{1,20}})\s*```)"
     r"|[ \t]*(?P<number>-?\d{1,30}(?:\.\d{1,30})?)(?=[.,;)。，；]?(?:\s*$|\s*\n|\s+and\b))"
     r"|[ \t]*\n(?:[ \t]*\n)?(?P<indented>(?:(?:[ ]{4}|\t)[ \t]*\S[^\n]{0,300}(?:\n|$)){1,20})"
 )
-_NEXT = re.compile(
-    rf"(?:\s*(?:\n(?:[-*] )?|[,，、]|\band\b|\bthen\b|和|以及|与|與|と|及び)){{1,2}}\s*(?:{_ITEM})"
-)
-_LAST = re.compile(
+_NEXT = regex(rf"(?:\s*(?:\n(?:[-*] )?|[,，、]|\band\b|\bthen\b|和|以及|与|與|と|及び)){{1,2}}\s*(?:{_ITEM})")
+_LAST = regex(
     r"\s*(?:[.;:)。；，,]|$|\n|を|と(?:表示|出力)|が(?:表示|出力)|です|and (?:exits?|ends?|nothing)"
     r"|to (?:stdout|standard)|on (?:two|three|separate|their)|each on|in (?:that|this)|两行|三行|各)"
 )
 """What may stand behind the last of several; else it may be what something else is said of."""
-_AFTER = re.compile(
+_AFTER = regex(
     r"\s*(?:or|if|when|unless|for|followed|plus|per|somewhere)\b|\s*或|\s*in\b(?!\s+(?:that|this|two|separate)\b)"
 )
-_SHOWN_BY_RUN = re.compile(
+_SHOWN_BY_RUN = regex(
     r"\s*[とをが](?:画面に|標準出力に)?(?:表示|出力|印字)(?!(?:し|され)(?:な|ません|ては|ず))"
 )
 """What `は` and `を実行すると` are said of may be a file that is made, too."""
-_EXITS = re.compile(
+_EXITS = regex(
     r"(?:\s+(?:to|on)\s+(?:stderr|stdout|standard (?:error|output)))?(?:\s*,)?(?:\s*(?:and|then)){0,2}"
     r"(?:\s+it)?\s+(?:exits?|ends?)\s+(?:with\s+)?(?:(?:exit\s+)?(?:code|status)\s+)?"
     r"`?(\d{1,3})\b"
 )
-_ENDS = re.compile(
+_ENDS = regex(
     rf"(?:\s+with(?:out| no)\s+(?:any\s+)?arguments?)?{_IT}\s*{_MODAL}(?:will\s+)?"
     r"(?:(?:prints?|shows?|gives?|writes?)\s[^.`;\n]{2,80}?\s(?:and|then)\s+)?(?:"
     r"exits?\s+(?:with\s+)?(?:an?\s+|the\s+)?(?:(?:exit[ -])?(?:code|status)\s+)?(?:of\s+)?"
@@ -79,7 +78,7 @@ _ENDS = re.compile(
     r")`?(?P<code>\d{1,3})(?!\.?\d|[\w/%])`?",
     re.ASCII,
 )
-_NOT_SO = re.compile(r"\s*(?:ではな|じゃな|で(?:終了|終わ)[^。]{0,4}(?:ない|ません))|\s*(?:以外|或)|\s*-")
+_NOT_SO = regex(r"\s*(?:ではな|じゃな|で(?:終了|終わ)[^。]{0,4}(?:ない|ません))|\s*(?:以外|或)|\s*-")
 
 
 def stated_commands(text: str) -> Iterator[StatedCommand]:

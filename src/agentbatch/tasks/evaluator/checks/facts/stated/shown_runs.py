@@ -5,23 +5,24 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import leaves_out, parts
 from agentbatch.tasks.evaluator.checks.facts.stated.context import context
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
 
 MAX_LINES = 20
 MAX_BLOCKS = 100
-_BLOCK = re.compile(
+_BLOCK = regex(
     r"^```[^\n`]*\n(?P<fenced>(?:(?!```)[^\n]*\n){1,60})[ \t]*```"
     r"|(?<=\n\n)(?P<indented>(?:(?: {4}|\t)[^\n]*(?:\n|$)){1,60})",
     re.MULTILINE,
 )
-_ROUGHLY = re.compile(
+_ROUGHLY = regex(
     r"\b(?:like|similar|something|roughly|approximately|might|may|could|format|sketch|mock\w*)\b"
     r"|类似|大致|大概|格式|のような|形式|イメージ",
     re.IGNORECASE,
 )
-_COMMENT = re.compile(r"\s+#\s.*")
+_COMMENT = regex(r"\s+#\s.*")
 
 
 def shown_runs(text: str) -> Iterator[StatedCommand]:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.facts.stated.calls import stated_calls
 from agentbatch.tasks.evaluator.checks.facts.stated.described import described_commands
 from agentbatch.tasks.evaluator.checks.facts.stated.doctests import stated_sessions
@@ -16,17 +17,17 @@ from agentbatch.tasks.evaluator.checks.facts.stated.shown_runs import shown_runs
 MAX_TEXT = 60_000
 MAX_EXAMPLES = 40
 
-_CHANCE = re.compile(r"\brandom|\bshuffl|\bdice\b|随机|ランダム|乱数", re.IGNORECASE)
-_ANY_ORDER = re.compile(
+_CHANCE = regex(r"\brandom|\bshuffl|\bdice\b|随机|ランダム|乱数", re.IGNORECASE)
+_ANY_ORDER = regex(
     r"\b(?:any|some|arbitrary|no particular|unspecified)\s+order\b|\bunordered\b"
     r"|\border (?:does|is) not\b|\border doesn['’]t|顺序不限|任意顺序|顺序任意|順不同",
     re.IGNORECASE,
 )
-_SERVES = re.compile(
+_SERVES = regex(
     r"\bserv(?:er|es|ing)\b|\blistens?\b|\bdaemon\b|\bforever\b|ctrl[-+ ]?c\b|服务器|サーバ", re.IGNORECASE
 )
 """A program that does not end of itself, and whose output is not written out as long as it runs."""
-_SEED = re.compile(r"\bseed|种子|シード", re.IGNORECASE)
+_SEED = regex(r"\bseed|种子|シード", re.IGNORECASE)
 
 
 def stated_examples(text: str) -> tuple[Example, ...]:

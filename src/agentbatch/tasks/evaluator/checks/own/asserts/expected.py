@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
 from agentbatch.tasks.evaluator.programs.call_examples import literal, same
 
@@ -27,20 +28,20 @@ VOTES = 2
 FIRM_VOTES = 3
 """Programs of the coder's against a value; against one that a program confirms which passes the task's examples."""
 
-_FUNCTION = re.compile(
+_FUNCTION = regex(
     r"`(?:def )?(?:[A-Za-z_]\w*\.)?([A-Za-z_]\w*)\([^`\n]{0,200}`|\bdef ([A-Za-z_]\w*)\("
     r"|\bfunctions?\s+(?:called\s+|named\s+)?`?([A-Za-z_]\w*)`?\s?\(|\bfunctions? (?:called |named )?`([A-Za-z_]\w*)`"
     r"|(?:函数|函數|関数)\s*`?([A-Za-z_]\w*)`?\s?[(（`]",
     re.ASCII,  # signs of other scripts end a name
 )
-_PLAIN = re.compile(
+_PLAIN = regex(
     r"(?<![\w.`])([a-z_]\w*)\([a-z_]\w*(?:=[^,()\n]{1,20})?(?:, ?[a-z_]\w*(?:=[^,()\n]{1,20})?){0,5}\)",
     re.ASCII,
 )
 """A signature in running text."""
-_PYTHON = re.compile(r"python|\b\w+\.py\b", re.IGNORECASE | re.ASCII)
-_SAYS_FUNCTION = re.compile("function|函数|函數|関数")
-_FENCE = re.compile(r"^```[\w+-]*[ \t]*\n(.*?)(?:^```|\Z)", re.DOTALL | re.MULTILINE)
+_PYTHON = regex(r"python|\b\w+\.py\b", re.IGNORECASE | re.ASCII)
+_SAYS_FUNCTION = regex("function|函数|函數|関数")
+_FENCE = regex(r"^```[\w+-]*[ \t]*\n(.*?)(?:^```|\Z)", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
