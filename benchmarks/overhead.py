@@ -27,7 +27,7 @@ from agentbatch.config import load_settings
 from agentbatch.rehearsal.faults.benchmark import (
     LONG_PROMPT,
     LONG_STEPS,
-    MOST_STEPS,
+    MAX_STEPS,
     SHORT_PROMPT,
     stepped_prompt,
 )
@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=100)
     parser.add_argument("--latency", type=float, default=1.0, help="seconds a model call takes")
     parser.add_argument(
-        "--calls", type=int, default=4, choices=range(3, MOST_STEPS + 3), help="model calls a task [4]"
+        "--calls", type=int, default=4, choices=range(3, MAX_STEPS + 3), help="model calls a task [4]"
     )
     parser.add_argument("--repeat", type=int, default=1, help="times to run the first measurement")
     parser.add_argument("--inside", nargs=4, help=argparse.SUPPRESS)

@@ -43,7 +43,7 @@ _WORDS: Mapping[str, str] = {
 """By pydantic's type of an error, with its context filled in. What a document, a flag or a variable can be wrong in is
 here; a test goes through the fields that there are."""
 
-MOST_PROBLEMS = 10
+MAX_PROBLEMS = 10
 """That are told at once."""
 
 
@@ -110,7 +110,7 @@ def in_one(where: str, sentences: Sequence[str]) -> str:
     sentences = [*dict.fromkeys(sentences)]
     if len(sentences) == 1:
         return f"{where}: {sentences[0]}"
-    shown = [f"  {sentence}" for sentence in sentences[:MOST_PROBLEMS]]
+    shown = [f"  {sentence}" for sentence in sentences[:MAX_PROBLEMS]]
     more = len(sentences) - len(shown)
     return "\n".join(
         [f"{where}: {len(sentences)} mistakes:", *shown, *([f"  and {more} more."] if more else [])]

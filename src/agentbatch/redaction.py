@@ -20,7 +20,7 @@ eat ordinary words."""
 
 MASK = "[redacted]"
 
-SHORTEST_STRETCH = 12
+MIN_STRETCH = 12
 """Characters. A longer key is looked for by stretches of a third of it, at least so long: twice as much of it in one
 piece gives it away, and goes too where a limit has cut the rest."""
 
@@ -246,7 +246,7 @@ def _forms(key: str) -> list[_Secret]:
         text = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
         text = text[(0, 2, 3)[before] : len(text) - bool((before + len(raw)) % 3)].lower()
         whole |= {text, text.replace("+", "-").replace("/", "_")}
-    step = max(SHORTEST_STRETCH, len(plain) // 3)
+    step = max(MIN_STRETCH, len(plain) // 3)
     step = step if len(plain) > 2 * step else len(plain)
     marks = tuple(plain[at : at + step] for at in range(0, len(plain) - step + 1, step))
     first = _Secret(plain, min(len(plain), 2 * step), marks)

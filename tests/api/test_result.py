@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.api.result import MOST_ROWS, Progress, RunResult
+from agentbatch.api.result import MAX_ROWS, Progress, RunResult
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import Run
@@ -120,6 +120,6 @@ def test_a_long_run_is_a_short_table() -> None:
     )
     assert len(progress) == 1_000
     assert str(progress).splitlines()[-1] == "and 950 more"
-    assert progress._repr_html_().count("<tr>") == MOST_ROWS + 1
+    assert progress._repr_html_().count("<tr>") == MAX_ROWS + 1
     assert repr(progress).startswith("Progress(run_id='r1', ")
     assert len(repr(progress)) < 300

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.cli.setup.cluster_checks import LEAST_FREE, node_check
+from agentbatch.cli.setup.cluster_checks import MIN_FREE, node_check
 from agentbatch.cli.setup.cluster_trial import Tried, try_machines
 from agentbatch.cluster.connection.connection import Connection
 from agentbatch.cluster.exchange.terms import NodeReport
@@ -25,7 +25,7 @@ GOOD = NodeReport(
     trouble="",
     programs={"bash": "/bin/bash", "git": "/usr/bin/git", "python3": "/usr/bin/python3", "node": ""},
     clock=100.0,
-    free=10 * LEAST_FREE,
+    free=10 * MIN_FREE,
     folder="/var/x",
 )
 
@@ -41,7 +41,7 @@ GOOD = NodeReport(
         ({"clock": 90.0}, "auto", "warn", "its clock is 9 s off"),
         ({"clock": 100.9}, "auto", "ok", "worker-1"),
         ({"clock": 111.0}, "auto", "warn", "its clock is 10 s off"),
-        ({"free": LEAST_FREE // 2}, "auto", "warn", "1.0 GB free in /var/x"),
+        ({"free": MIN_FREE // 2}, "auto", "warn", "1.0 GB free in /var/x"),
         ({"keys": ("OPENAI_API_KEY",)}, "auto", "warn", "left it OPENAI_API_KEY"),
         ({"open_to_all": True}, "auto", "warn", "RAY_AUTH_MODE=token"),
     ],

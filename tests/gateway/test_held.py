@@ -113,7 +113,7 @@ async def test_a_call_that_nobody_waits_for_is_cut_off_and_billed(
     assert finished.error == "Interrupted."
     assert finished.usage.estimated
     assert finished.usage.input > 50
-    longest = 5000 if path == "/v1/messages" else calls.LONGEST
+    longest = 5000 if path == "/v1/messages" else calls.MAX_ANSWER
     assert task.allowance.spent_tokens == finished.usage.input + longest, "the budget is held to a bound"
     refusal = task.allowance.refusal(Amount(10**9, 0.0), "m")
     assert f"{longest:,} tokens of it at most, for calls that were given up" in refusal

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from agentbatch.mcp.names import called
+from agentbatch.mcp.names import model_names
 from agentbatch.tasks.coders.builtin.toolbox import TOOLS
 
 LONG = "synchronise_all_customer_data_across_several_systems_at_once"
@@ -26,7 +26,7 @@ LONG = "synchronise_all_customer_data_across_several_systems_at_once"
     ],
 )
 def test_names_before_a_model(server: str, tools: list[str], names: list[str]) -> None:
-    found = called(server, tools)
+    found = model_names(server, tools)
     assert list(found.values()) == names
     assert len(set(found.values())) == len(set(tools))
     assert all(re.fullmatch(r"mcp__[A-Za-z0-9_]{1,59}", name) for name in names)
@@ -34,4 +34,4 @@ def test_names_before_a_model(server: str, tools: list[str], names: list[str]) -
 
 
 def test_a_name_stays_when_other_tools_come() -> None:
-    assert called("s", ["a.b", "a/b"])["a.b"] == called("s", ["x", "a/b", "a.b"])["a.b"]
+    assert model_names("s", ["a.b", "a/b"])["a.b"] == model_names("s", ["x", "a/b", "a.b"])["a.b"]

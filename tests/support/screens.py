@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from tests.support.waiting import PATIENCE
 
-LONGEST_REST = 0.1
+MAX_REST = 0.1
 """Seconds between two looks at a condition that takes its time."""
 
 
@@ -30,7 +30,7 @@ async def until(
     while not condition():
         assert time.monotonic() < deadline, f"{what}\n{shown(pilot.app)}"
         await asyncio.sleep(rest)  # `pilot.pause` would have each widget answer, every time
-        rest = min(LONGEST_REST, rest * 1.5)
+        rest = min(MAX_REST, rest * 1.5)
     await pilot.pause()
 
 

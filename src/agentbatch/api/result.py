@@ -26,7 +26,7 @@ COLUMNS = (
     Column("cost", 9, right=True),
     Column("why", 40),
 )
-MOST_ROWS = 50
+MAX_ROWS = 50
 """Of a table; `tasks` has all."""
 
 
@@ -197,8 +197,8 @@ class Progress:
         counts = ", ".join(f"{number} {status}" for status, number in self.counts.items()) or "no task yet"
         told = f"{duration(self.seconds)}, {self.tokens.shown(self.tokens.total)} tokens, {money(self.cost)}"
         line = f"run {clip(self.run_id, 60)} {self.condition}: {counts}; {told}"
-        left = len(self.tasks) - MOST_ROWS
-        rows = [task._row() for task in self.tasks[:MOST_ROWS]]
+        left = len(self.tasks) - MAX_ROWS
+        rows = [task._row() for task in self.tasks[:MAX_ROWS]]
         return [line, self.error], COLUMNS, rows, f"and {left:,} more" if left > 0 else ""
 
 

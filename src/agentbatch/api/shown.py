@@ -8,7 +8,7 @@ from agentbatch.text import clip, pad
 
 Row = Sequence[str]
 
-LONGEST = 120
+MAX_CELLS = 120
 """Cells of a text."""
 
 
@@ -28,7 +28,7 @@ def text_table(lines: Sequence[str], columns: Sequence[Column], rows: Sequence[R
         ).rstrip()
         for row in table
     ]
-    return "\n".join(line for line in (*(clip(line, LONGEST) for line in lines), *shown, after) if line)
+    return "\n".join(line for line in (*(clip(line, MAX_CELLS) for line in lines), *shown, after) if line)
 
 
 def html_table(lines: Sequence[str], columns: Sequence[Column], rows: Sequence[Row], after: str) -> str:
@@ -47,4 +47,4 @@ def html_table(lines: Sequence[str], columns: Sequence[Column], rows: Sequence[R
 
 
 def _plain(text: str) -> str:
-    return escape(clip(text, LONGEST))
+    return escape(clip(text, MAX_CELLS))

@@ -36,7 +36,7 @@ FIGURES: Mapping[str, str] = {
 }
 """What an alert may compare, with its meaning."""
 
-LONGEST = 200
+MAX_LENGTH = 200
 """Characters."""
 
 DEEPEST = 20
@@ -79,8 +79,8 @@ class _Comparison(NamedTuple):
 
 def read_alert(text: str) -> Alert:
     """Raises ValueError with what is wrong, as the end of a sentence."""
-    if len(text) > LONGEST:
-        raise ValueError(f"must be at most {LONGEST} characters")
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"must be at most {MAX_LENGTH} characters")
     reader = _Reader(text)
     alternatives = [reader.all()]
     while reader.took("or"):

@@ -10,7 +10,7 @@ from dotenv.parser import parse_stream
 from agentbatch.errors import UserError
 from agentbatch.text import clip, nearest
 
-LARGEST = 1_000_000
+MAX_BYTES = 1_000_000
 """Bytes of an env file; more is another file."""
 
 PRIVATE = ("AGENTBATCH_READY_FD", "AGENTBATCH_LIFELINE_FD", "AGENTBATCH_DAEMON_OUTPUT", "AGENTBATCH_COMMAND")
@@ -75,7 +75,7 @@ def load_env_file(path: Path | None, folder: Path) -> EnvFile:
     if chosen is None:
         return EnvFile(folder / (path or ".env"))
     try:
-        if chosen.stat().st_size > LARGEST:
+        if chosen.stat().st_size > MAX_BYTES:
             raise UserError(f"{chosen} is larger than 1 MB: this cannot be an env file.")
         text = chosen.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

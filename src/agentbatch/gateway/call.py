@@ -26,14 +26,14 @@ from agentbatch.usage import Usage
 EXPECTED_OUTPUT = 500
 """Tokens reserved of a limit of tokens for an answer of unknown length."""
 
-MOST_RESERVED = 4_000
+MAX_RESERVED = 4_000
 """The same for one that may have more: agents ask for 32,000 and take a few hundred."""
 
 UNSEEN_A_SECOND = 50
 """Tokens that a call which is given up has had written for it, about, in a second in which nothing of them was seen: a
-whole answer comes at its end, and models think before they speak. For the bill; a budget is held to LONGEST."""
+whole answer comes at its end, and models think before they speak. For the bill; a budget is held to MAX_ANSWER."""
 
-LONGEST = 128_000
+MAX_ANSWER = 128_000
 """Tokens that the longest answer has (GPT-5's): what a call that is given up may cost at most, where it asks for no
 less. No API tells what it billed then (openai-openapi #539), and some go on writing (vercel/ai #8325, litellm
 #36008)."""
@@ -101,7 +101,7 @@ class Call:
         self._headers = passed_on(api.headers, headers)
         self._write = write
         wanted = api.wanted(body)
-        self._longest = (wanted.output or LONGEST) * wanted.answers
+        self._longest = (wanted.output or MAX_ANSWER) * wanted.answers
         self._input = estimate_input(content, body)
         self._most = wanted.output * wanted.answers if wanted.output is not None else None
         self._sent = 0.0
@@ -109,7 +109,7 @@ class Call:
         self._seen = 0.0
         """When the first part of its answer came; 0: none has come."""
         self.asked = Asked(self.model, lambda: self._input, wanted.output, wanted.answers)
-        self._reserved = self._input + min(wanted.output or EXPECTED_OUTPUT, MOST_RESERVED) * wanted.answers
+        self._reserved = self._input + min(wanted.output or EXPECTED_OUTPUT, MAX_RESERVED) * wanted.answers
         self._attempts: Attempts | None = None
         self._observer: Observer | None = None
         self._reader: Reader = api.reader(self._on_tokens)

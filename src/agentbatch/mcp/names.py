@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Mapping
 
 PREFIX = "mcp__"
 """No tool of ours begins so."""
-LONGEST = 64
+MAX_LENGTH = 64
 """Characters: OpenAI's limit and that of most others (microsoft/vscode #243602, mastra-ai/mastra #6302)."""
 DIGITS = 6
 
 
-def called(server: str, tools: Iterable[str]) -> Mapping[str, str]:
+def model_names(server: str, tools: Iterable[str]) -> Mapping[str, str]:
     """Names of a server's tools, by what the server calls them: `mcp__SERVER__TOOL`, of ASCII letters, digits and `_`
     alone (github/copilot-cli #1879). What would be too long, without a letter, or as another one of them, ends in
     digits made of the server's own name for it: so it does not change when other tools come and go."""
@@ -33,7 +33,7 @@ def called(server: str, tools: Iterable[str]) -> Mapping[str, str]:
 
 
 def _is_telling(name: str, tool: str) -> bool:
-    return len(name) <= LONGEST and any(letter.isascii() and letter.isalnum() for letter in tool)
+    return len(name) <= MAX_LENGTH and any(letter.isascii() and letter.isalnum() for letter in tool)
 
 
 def _plain(server: str, tool: str) -> str:
@@ -48,6 +48,6 @@ def _numbered(name: str, tool: str, taken: Collection[str]) -> str:
     content = tool.encode("utf-8", "surrogatepass")
     while True:
         content = hashlib.sha256(content).digest()
-        new = f"{name[: LONGEST - DIGITS - 1]}_{content.hex()[:DIGITS]}"
+        new = f"{name[: MAX_LENGTH - DIGITS - 1]}_{content.hex()[:DIGITS]}"
         if new not in taken:
             return new

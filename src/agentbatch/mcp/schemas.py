@@ -45,20 +45,12 @@ AT_ONCE = 100
 
 CUT = "cut, since it was too large"
 
-_TYPES = ("string", "integer", "number", "boolean", "object", "array")
+_SCALARS = ("string", "integer", "number", "boolean")
+_TYPES = (*_SCALARS, "object", "array")
 _LIMITS = (
-    *(
-        "default",
-        "const",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-        "minLength",
-    ),
-    *("maxLength", "pattern", "format", "minItems", "maxItems", "uniqueItems"),
-)
+    "default", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
+    "maxLength", "pattern", "format", "minItems", "maxItems", "uniqueItems",
+)  # fmt: skip
 """Told in words."""
 _KEPT = frozenset(("type", "description", "enum", "properties", "required", "items", "anyOf"))
 _SILENT = frozenset(
@@ -138,11 +130,8 @@ class _Cleaner:
         schema, above = self._resolved(given, above)
         if depth <= 0 or not self._looked_at(schema):
             self.note("cut where it was deep")
-            return (
-                {"type": _kind(schema)}
-                if _kind(schema) in ("string", "integer", "number", "boolean")
-                else EMPTY
-            )
+            kind = _kind(schema)
+            return {"type": kind} if kind in _SCALARS else EMPTY
         for keyword in schema.keys() - _KEPT - _SILENT - {"oneOf", "allOf", "$ref", "nullable"}:
             self.note(f"`{clip(str(keyword), 40)}` left out")
         choices = self._choices(schema)
@@ -159,10 +148,8 @@ class _Cleaner:
         if kind == "object":
             return {"type": kind, **self._arguments(schema, depth, above)}
         if kind == "array":
-            return {
-                "type": kind,
-                "items": self._clean(schema.get("items", {"type": "string"}), depth - 1, above),
-            }
+            items = schema.get("items", {"type": "string"})
+            return {"type": kind, "items": self._clean(items, depth - 1, above)}
         enum = schema.get("enum")
         choices = enum[:MAX_ENUM] if isinstance(enum, list) else []
         if kind == "string" and choices and all(map(is_text, choices)):
@@ -178,9 +165,7 @@ class _Cleaner:
         if len(properties) > MAX_ARGUMENTS:
             self.note(f"the first {MAX_ARGUMENTS} of {len(properties):,} arguments kept")
         required = schema.get("required")
-        wanted = (
-            set(filter(lambda one: isinstance(one, str), required)) if isinstance(required, list) else set()
-        )
+        wanted = {one for one in required if isinstance(one, str)} if isinstance(required, list) else set()
         first = sorted(properties, key=lambda name: name not in wanted)[:MAX_ARGUMENTS]
         kept = [name for name in properties if name in set(first)]
         return {
@@ -211,11 +196,7 @@ class _Cleaner:
             rest = {key: part for key, part in schema.items() if key != "$ref"}
             target = self._target(reference)
             if reference in above or target is None or len(above) > MAX_DEPTH * 4:
-                self.note(
-                    "a reference in a circle cut"
-                    if reference in above
-                    else "a reference that leads nowhere cut"
-                )
+                self.note(f"a reference {'in a circle' if reference in above else 'that leads nowhere'} cut")
                 kind = _kind(target or {})
                 return {"type": kind if kind != "array" else "object", **rest}, above
             schema, above = {**target, **rest}, (*above, reference)
@@ -297,11 +278,10 @@ def _kind(schema: Schema) -> str:
 def _joined(one: Schema, other: Schema) -> Schema:
     """Both hold."""
     both = {**other, **one}
-    for keyword in ("properties",):
-        parts = [part for part in (one.get(keyword), other.get(keyword)) if isinstance(part, dict)]
-        if parts:
-            both[keyword] = {**parts[-1], **parts[0]}
-    required = [part for part in (one.get("required"), other.get("required")) if isinstance(part, list)]
+    properties = [part["properties"] for part in (other, one) if isinstance(part.get("properties"), dict)]
+    if properties:
+        both["properties"] = {name: part for of_one in properties for name, part in of_one.items()}
+    required = [part["required"] for part in (one, other) if isinstance(part.get("required"), list)]
     if required:
         both["required"] = [name for part in required for name in part]
     return both

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from agentbatch.mcp.names import called
+from agentbatch.mcp.names import model_names
 from agentbatch.mcp.schemas import EMPTY, Cleaned, clean, is_text
 from agentbatch.mcp.server import McpServer
 from agentbatch.model.reply import ToolSpec
@@ -75,12 +75,9 @@ class Offered:
     """By the model's name of a tool, what of its schema was lost."""
 
 
-def offered(
-    name: str, server: McpServer, listing: Sequence[object], only: Sequence[str] | None = None
-) -> Offered:
-    """Those of `listing`, as the server sent it, that the user wants: `only`, else the server's `tools`; by name, so
-    that a list in another order is the same."""
-    wanted = server.tools if only is None else only
+def offered(name: str, server: McpServer, listing: Sequence[object]) -> Offered:
+    """Those of `listing`, as the server sent it, that the user wants; by name, so that a list in another order is the
+    same."""
     found: dict[str, Mapping[str, Any]] = {}
     for one in listing[:MAX_LISTED]:
         if not isinstance(one, Mapping):
@@ -89,12 +86,12 @@ def offered(
         if isinstance(own, str) and 0 < len(own) <= MAX_NAME and is_text(own):
             found.setdefault(own, one)
     notes = []
-    if wanted is not None:
-        missing = [clip(one, 60) for one in wanted if one not in found]
+    if server.tools is not None:
+        missing = [clip(one, 60) for one in server.tools if one not in found]
         if missing:
             notes.append(f"The MCP server {name} has no tool {list_names(missing)}.")
-        found = {own: one for own, one in found.items() if own in wanted}
-    names = called(name, found)
+        found = {own: one for own, one in found.items() if own in server.tools}
+    names = model_names(name, found)
     tools, cleaned = [], {}
     for number, own in enumerate(sorted(found)):
         # A model gets no more of them, and each takes its time.

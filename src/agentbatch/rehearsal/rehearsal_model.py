@@ -42,7 +42,7 @@ NO_VERDICT = "The rehearsal script of this task has no evaluator steps."
 
 
 NO_IDEA = "I do not know how."
-MOST_CALLS = 100
+MAX_CALLS = 100
 """Of one answer."""
 GIVEN_UP = ScriptedCall(name="write_file", arguments={"path": "notes.txt", "content": "I gave up.\n"})
 
@@ -165,7 +165,7 @@ class RehearsalModel:
         if foreign and isinstance(answer, Say):
             answer = translated(answer, tools, messages)
         # Agents find what a call gave by its id, also in a history that lacks some of its answers.
-        first = next(self._numbers) * MOST_CALLS if foreign else answers_given(messages)
+        first = next(self._numbers) * MAX_CALLS if foreign else answers_given(messages)
         return Turn(answer, step, (match.task, role), first_call=first)
 
     def _answer(self, match: Match, role: Role, native: bool, index: int, step: RoleStep) -> Step:

@@ -26,14 +26,14 @@ FLAGS: Mapping[str, str] = {
 }
 """Settings that reach out of the folder, with their flags."""
 
-MOST = 20
+MAX_RUNS = 20
 """Runs that are looked at, the newest first."""
 
 
 def refuse_named_anew(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
     """`named`: as `Settings.named_by_file`. In the latest runs of this folder the key of a role always went to other
     addresses, or commands always ran in a sandbox: whoever changed the file has to be known. Raises UserError."""
-    infos = [_info(folder.database) for folder in list_runs(base)[:MOST]] if named else []
+    infos = [_info(folder.database) for folder in list_runs(base)[:MAX_RUNS]] if named else []
     for field, (variable, url) in named.items():
         if field == "sandbox":
             _refuse_without_sandbox(variable, infos)

@@ -10,7 +10,7 @@ from agentbatch.config.alerts import FIGURES, read_alert
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import create_run_folder
-from agentbatch.runs.services.alerts import MOST, AlertWatch, figures_of
+from agentbatch.runs.services.alerts import MAX_TOLD, AlertWatch, figures_of
 from agentbatch.runs.services.notify import Notifier
 from agentbatch.runs.services.notify_messages import alert_message
 from agentbatch.runs.state.run_state import RunState
@@ -65,9 +65,9 @@ async def test_nothing_has_ended_and_nothing_is_divided(tmp_path: Path) -> None:
 
 
 async def test_a_rate_that_goes_back_and_forth_is_told_so_often(tmp_path: Path) -> None:
-    events = [progress(1, n % 2) for n in range(4 * MOST)]
+    events = [progress(1, n % 2) for n in range(4 * MAX_TOLD)]
     notices = await told(tmp_path, ["failed > 0"], [run_started(kind="requests"), *events])
-    assert len(notices) == MOST
+    assert len(notices) == MAX_TOLD
     assert notices[-1] == "Alert: failed > 0 (failed is 1); the 10 crossings that are told are over."
 
 

@@ -16,7 +16,7 @@ from agentbatch.text import clip, list_names
 MAX_SKEW = 2.0
 """Seconds that a machine's clock may be off: what ran before or after a file was changed is told by it."""
 
-LEAST_FREE = 2 * 1024**3
+MIN_FREE = 2 * 1024**3
 """Bytes."""
 
 NEEDED = ("bash", "git", "python3")
@@ -73,7 +73,7 @@ def node_check(
     skew = max(asked - report.clock, report.clock - answered, 0.0)
     if skew > MAX_SKEW:
         warned.append(f"its clock is {skew:.0f} s off")
-    if report.free < LEAST_FREE:
+    if report.free < MIN_FREE:
         warned.append(f"{report.free / 1024**3:.1f} GB free in {report.folder or 'its temporary folder'}")
     if report.keys:
         warned.append(

@@ -13,7 +13,7 @@ PART = 4 * 1024 * 1024
 """Bytes of a pack that go at once, at most."""
 TRIES = 3
 """For files that change while they are sent."""
-MOST = 21
+MAX_PROBLEMS = 21
 """Problems of one transfer that are told."""
 
 
@@ -84,7 +84,9 @@ async def _bring(origin: Side, target: Side, since: Manifest | None) -> Moved:
     for batch in batches(contents, sizes):
         sent += await _send(origin, target, batch, sum(HEADER.size + sizes[digest] for digest in batch))
     problems = await target.place(manifest, since)
-    return Moved(len(contents), sent, tuple(clip(problem, 500) for problem in problems[:MOST]), manifest)
+    return Moved(
+        len(contents), sent, tuple(clip(problem, 500) for problem in problems[:MAX_PROBLEMS]), manifest
+    )
 
 
 async def _send(origin: Side, target: Side, digests: Sequence[str], size: int) -> int:

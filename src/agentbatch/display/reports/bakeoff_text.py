@@ -6,7 +6,7 @@ from agentbatch.tasks.bakeoff.bakeoff import BakeOff, ModelFigures, Pair
 from agentbatch.tasks.bakeoff.statistics import LEVEL, Interval
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, money, pad, width
 
-LEAST_NAME = 10
+MIN_NAME = 10
 """Cells of a model's name, however narrow the screen is."""
 SPARE = ("time", "iter", "tokens", "/solved", "cost")
 """Columns that a narrow screen does without, the first one first."""
@@ -136,7 +136,7 @@ def table(found: BakeOff, columns: int) -> list[str]:
             place = rows[0].index(spare)
             rows = [row[:place] + row[place + 1 :] for row in rows]
     widths = _widths(rows)
-    widths[0] = max(LEAST_NAME, min(widths[0], columns - sum(widths[1:]) - len(widths) + 1))
+    widths[0] = max(MIN_NAME, min(widths[0], columns - sum(widths[1:]) - len(widths) + 1))
     return [
         " ".join(
             pad(cell, wide, right=place > 0)
@@ -151,4 +151,4 @@ def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _least_width(rows: Sequence[Sequence[str]]) -> int:
-    return LEAST_NAME + sum(_widths(rows)[1:]) + len(rows[0]) - 1
+    return MIN_NAME + sum(_widths(rows)[1:]) + len(rows[0]) - 1

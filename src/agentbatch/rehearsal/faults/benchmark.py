@@ -5,7 +5,7 @@ from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 SHORT_PROMPT = "bench task "
 """Prefix of a short benchmark task's prompt: two coder steps, and what the evaluator asks."""
 
-MOST_STEPS = 12
+MAX_STEPS = 12
 """Coder steps that `stepped_prompt` can ask for."""
 
 LONG_PROMPT = "long bench task "
@@ -38,7 +38,7 @@ def benchmark_scripts() -> list[Script]:
             coder=[*(_write(f"note_{n}.txt", "Written.\n") for n in range(1, steps)), finish],
             evaluator=[verdict],
         )
-        for steps in range(1, MOST_STEPS + 1)
+        for steps in range(1, MAX_STEPS + 1)
     ]
     return [
         *stepped,

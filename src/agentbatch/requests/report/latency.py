@@ -7,7 +7,7 @@ from agentbatch.text import UNKNOWN
 GROWTH = 1.02
 """A percentile is right to 2 %: that of the buckets' bounds."""
 
-LEAST = 1e-4
+MIN_SECONDS = 1e-4
 """Seconds; less counts as this."""
 
 
@@ -26,7 +26,7 @@ class Durations:
         self.most = max(self.most, seconds)
         self.count += 1
         self.total += seconds
-        bucket = math.ceil(math.log(max(seconds, LEAST) / LEAST, GROWTH))
+        bucket = math.ceil(math.log(max(seconds, MIN_SECONDS) / MIN_SECONDS, GROWTH))
         self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
 
     @property
@@ -49,5 +49,5 @@ class Durations:
         for bucket in sorted(self._buckets):
             seen += self._buckets[bucket]
             if seen >= wanted:
-                return min(self.most, max(self.least, LEAST * GROWTH**bucket))
+                return min(self.most, max(self.least, MIN_SECONDS * GROWTH**bucket))
         return 0.0

@@ -10,7 +10,7 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.store import Store
 from agentbatch.text import counted
 
-MOST = 10
+MAX_TOLD = 10
 """Crossings of one alert that are told in a session: a rate may go back and forth at its limit."""
 
 _CHANGING = (e.ModelCallFinished, e.ModelCallRetried, e.TaskFinished, e.RequestsProgressed, e.RunFinished)
@@ -44,10 +44,12 @@ class AlertWatch:
         elif alert not in self._holding:
             self._holding.add(alert)
             number = self._told[alert] = self._told.get(alert, 0) + 1
-            if number > MOST:
+            if number > MAX_TOLD:
                 return
             text = f"Alert: {alert.text} ({figures_text(alert, figures)})"
-            text += f"; the {counted(MOST, 'crossing')} that are told are over" if number == MOST else ""
+            text += (
+                f"; the {counted(MAX_TOLD, 'crossing')} that are told are over" if number == MAX_TOLD else ""
+            )
             self._store.emit(e.Notice(text=f"{self._store.redact(text)}."))
             self._notifier.send(alert_message(state, alert.text, figures_text(alert, figures), now))
 

@@ -39,7 +39,7 @@ from prometheus_client.exposition import ThreadingWSGIServer, _SilentHandler
 MEMORY = 2_000_000_000
 """Bytes of address space."""
 
-LONGEST_REPLY = 100_000
+MAX_REPLY = 100_000
 """Bytes of a collector's answer that are read."""
 
 WITHIN = 4.0
@@ -85,7 +85,7 @@ def _bounded(response: Any, until: float) -> bytes:
     body = b""
     for part in response.iter_content(16_384):
         body += part
-        if len(body) > LONGEST_REPLY or time.monotonic() > until:
+        if len(body) > MAX_REPLY or time.monotonic() > until:
             response.close()
             raise requests.exceptions.InvalidSchema("the answer has no end")
     return body

@@ -27,7 +27,7 @@ ONE_TRACE = 200
 """A run of more tasks, or plain requests, has a trace for each, linked to the run's: the stores of traces refuse or cut
 those of more than some ten thousand spans (Tempo: 5 MB)."""
 
-MOST_EVENTS = 64
+MAX_EVENTS = 64
 """Of one span."""
 
 UNFINISHED = "interrupted"
@@ -48,7 +48,7 @@ class Open:
     events: list[Happening] = field(default_factory=list)
 
     def happened(self, name: str, ts: float, attributes: dict[str, Value]) -> None:
-        if len(self.events) < MOST_EVENTS:
+        if len(self.events) < MAX_EVENTS:
             self.events.append(Happening(name, ts, attributes))
 
     def ended(self, end: float, error: str = "", /, **attributes: Value) -> Span:

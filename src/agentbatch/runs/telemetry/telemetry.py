@@ -31,10 +31,10 @@ from agentbatch.text import clip, counted
 SEND_EVERY = 0.25
 """Seconds."""
 
-MOST_BUFFERED = 8_000_000
+MAX_BUFFERED = 8_000_000
 """Bytes that wait for the process; more is dropped."""
 
-MOST_HELD = 20_000
+MAX_HELD = 20_000
 """Spans and values between two sendings."""
 
 WITHIN = 5.0
@@ -155,7 +155,7 @@ class Telemetry:
 
     def _room(self) -> bool:
         """For one more; where there is none, it is lost."""
-        full = self._held >= MOST_HELD
+        full = self._held >= MAX_HELD
         self._held += not full
         self._dropped += full
         return not full
@@ -182,7 +182,7 @@ class Telemetry:
     def _write(self, lines: list[dict[str, Any]], number: int = 0) -> None:
         process = self.process
         pipe = process.stdin if process is not None and process.returncode is None else None
-        if pipe is None or pipe.is_closing() or pipe.transport.get_write_buffer_size() > MOST_BUFFERED:
+        if pipe is None or pipe.is_closing() or pipe.transport.get_write_buffer_size() > MAX_BUFFERED:
             self._dropped += number
             return
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)

@@ -19,7 +19,7 @@ POWER = 0.8
 
 DRAWS = 2_000
 """Bootstrap samples of the tasks."""
-LEAST_DRAWS = 400
+MIN_DRAWS = 400
 ROOM = 4_000_000
 """Tasks drawn for all pairs together: a second of a processor."""
 SEED = 20240816
@@ -87,7 +87,7 @@ def difference(
     differences = [fmean(one) - fmean(other) for one, other in zip(first, second, strict=True)]
     value = fmean(differences)
     over_tasks = _bootstrap(
-        differences, level, max(LEAST_DRAWS, min(draws, ROOM // (len(differences) * pairs)))
+        differences, level, max(MIN_DRAWS, min(draws, ROOM // (len(differences) * pairs)))
     )
     (rate, ends), (other_rate, other_ends) = (_corrected(tries, level) for tries in (first, second))
     low = value - math.hypot(rate - ends.low, other_ends.high - other_rate)

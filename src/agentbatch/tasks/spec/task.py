@@ -69,21 +69,21 @@ def _as_attempts(value: object) -> object:
 
 
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
-LEAST_MEMORY = 16 * 1024**2
+MIN_MEMORY = 16 * 1024**2
 """Bytes: with less no shell starts."""
 
 
 def _read_memory(value: object) -> object:
     match = re.fullmatch(r"(\d{1,9})([kmgt]?)b?", value.lower()) if isinstance(value, str) else None
     amount = int(match[1]) * _UNITS[match[2]] if match else value
-    if isinstance(amount, bool) or not isinstance(amount, int) or 0 != amount < LEAST_MEMORY:
+    if isinstance(amount, bool) or not isinstance(amount, int) or 0 != amount < MIN_MEMORY:
         raise ValueError("must be a text like 512m or 4g, and at least 16m")
     return amount
 
 
-LEAST_CPUS = 0.01
+MIN_CPUS = 0.01
 """What Linux gives (a thousandth of a second in each tenth)."""
-LEAST_PROCESSES = 16
+MIN_PROCESSES = 16
 """With less than eight no command can be started in a container: the starter's threads count, too."""
 
 
@@ -212,8 +212,8 @@ class Task(BaseModel):
     """Where its directory is in the container."""
     memory: Annotated[int, BeforeValidator(_read_memory)] = 0
     """Bytes that its commands may take together; 0: no limit."""
-    cpus: Annotated[float, _none_or(LEAST_CPUS)] = Field(0, ge=0, le=10_000)
-    processes: Annotated[int, _none_or(LEAST_PROCESSES)] = Field(0, ge=0, le=4_000_000)
+    cpus: Annotated[float, _none_or(MIN_CPUS)] = Field(0, ge=0, le=10_000)
+    processes: Annotated[int, _none_or(MIN_PROCESSES)] = Field(0, ge=0, le=4_000_000)
     # Counted in the pattern itself, `\w` would be compiled a hundred times: a twentieth of a start.
     resources: dict[Annotated[str, Field(pattern=r"^[\w.\-]+$", max_length=100)], Amount] = {}
     """Of a cluster's machines, by the names that it has for them; `gpu`: graphics processors."""

@@ -16,7 +16,7 @@ STATE, NAME, ITERATION, TOKENS, COST, TIME, STEP = range(7)
 
 HEADS = ("state", "task", "iter", "tokens", "cost", "time", "now")
 
-LEAST = (13, 4, 5, 6, 7, 5, 0)
+MIN_WIDTHS = (13, 4, 5, 6, 7, 5, 0)
 """Cells that each column has at least."""
 
 GIVE_WAY = (TOKENS, COST, TIME, ITERATION)
@@ -88,7 +88,7 @@ def _step(task: TaskState, status: ShownStatus, now: float) -> str:
 def column_widths(shown: Sequence[Cells], columns: int) -> list[int]:
     """The width of each column for these lines, 0 for one that has no room; together with a space between them they
     take at most `columns` cells."""
-    widths = [max([least, *(width(line[place]) for line in shown)]) for place, least in enumerate(LEAST)]
+    widths = [max([least, *(width(line[place]) for line in shown)]) for place, least in enumerate(MIN_WIDTHS)]
     natural = min(widths[NAME], NAME_WIDTH)
     widths[NAME], widths[STEP] = min(natural, NAME_KEPT), 0
     for place in GIVE_WAY:

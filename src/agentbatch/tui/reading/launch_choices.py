@@ -11,7 +11,7 @@ from agentbatch.files import STATE_FOLDER, as_json, json_object, open_own, write
 from agentbatch.redaction import Redactor
 
 FILE = "tui.json"
-LARGEST = 64 * 1024
+MAX_BYTES = 64 * 1024
 """Bytes. A larger file was not written by us."""
 
 CHOSEN = (
@@ -40,10 +40,10 @@ def read_choices(folder: Path) -> Choices:
     path = folder / STATE_FOLDER / FILE
     try:
         with open(path, "rb", opener=open_own) as file:
-            text = file.read(LARGEST + 1)
+            text = file.read(MAX_BYTES + 1)
     except OSError:
         return {}
-    document = (json_object(text) if len(text) <= LARGEST else None) or {}
+    document = (json_object(text) if len(text) <= MAX_BYTES else None) or {}
     found = {field: document[field] for field in CHOSEN if isinstance(document.get(field), str)}
     return {field: value for field, value in found.items() if _valid(field, value)}
 

@@ -30,7 +30,7 @@ REMEDY = (
 )
 
 _LIMITS = (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC))
-_MOST = 16384
+_MAX_ULIMIT = 16384
 """Of either, as every command has it (`shell.LIMITS`)."""
 
 
@@ -203,6 +203,6 @@ def resource_limits() -> list[str]:
     words = []
     for name, which in _LIMITS:
         hard = resource.getrlimit(which)[1]
-        most = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
+        most = _MAX_ULIMIT if hard == resource.RLIM_INFINITY else min(hard, _MAX_ULIMIT)
         words += ["--ulimit", f"{name}={most}:{most}"]
     return words

@@ -11,8 +11,8 @@ from agentbatch.workspace.shell.marks import is_still
 SWEEPS = 200
 """Rounds of killing; more than one because they can fork while they are being looked for."""
 PAUSE = 0.001
-"""Seconds that each round waits longer than the one before, to a most."""
-MOST = 0.02
+"""Seconds that each round waits longer than the one before, up to MAX_PAUSE."""
+MAX_PAUSE = 0.02
 SYSTEM = "/usr/bin:/usr/sbin:/bin:/sbin"
 """Where programs are looked for that enter a container."""
 
@@ -61,7 +61,7 @@ def end_inhabitants(first: int) -> bool:
         found = tell_inhabitants(first, signal.SIGKILL)
         if not found:
             return found is not None
-        time.sleep(min(sweep * PAUSE, MOST))
+        time.sleep(min(sweep * PAUSE, MAX_PAUSE))
     return False
 
 
@@ -73,7 +73,7 @@ def freeze_inhabitants(first: int) -> None:
             return  # it is over
         if all(is_still(pid) for pid in found) and found == inhabitants(first):
             return
-        time.sleep(min(sweep * PAUSE, MOST))
+        time.sleep(min(sweep * PAUSE, MAX_PAUSE))
     raise OSError("What the program has started does not stand still.")
 
 

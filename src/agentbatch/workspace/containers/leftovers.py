@@ -9,7 +9,7 @@ from agentbatch.workspace.containers.names import ENGINES, EngineName
 
 ENGINE = ".engine"
 """Name of the note in the folder of the tasks. No task has such an id."""
-_LONGEST = max(map(len, ENGINES))
+_MAX_NAME = max(map(len, ENGINES))
 
 
 def note_engine(tasks: Path, name: EngineName) -> None:
@@ -45,7 +45,7 @@ def _noted(tasks: Path) -> EngineName | None:
     """A task without a sandbox can write there, too: nothing but one of the two names counts."""
     try:
         with open(tasks / ENGINE, "rb", opener=open_own) as file:
-            said = file.read(_LONGEST + 1)
+            said = file.read(_MAX_NAME + 1)
     except OSError:
         return None
     return next((name for name in ENGINES if name.encode() == said), None)

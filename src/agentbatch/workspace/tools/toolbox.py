@@ -22,7 +22,7 @@ HANDS: Mapping[str, Hand] = MappingProxyType(
 )
 """All tools of a workspace by name, in the order in which a model sees them."""
 
-MOST_NAMED = 30
+MAX_NAMED = 30
 """Tools in a sentence: servers may bring a hundred."""
 SUMMARY = 100
 """Characters of a summary line."""
@@ -82,7 +82,7 @@ def unknown_tool(name: str, toolbox: Mapping[str, object]) -> ToolResult:
     """The answer to a call of a tool that is not in the toolbox."""
     return ToolResult(
         f"There is no tool {name[:SUMMARY]!r}{did_you_mean(name, toolbox)} The tools are "
-        f"{list_names(list(toolbox), MOST_NAMED)}.",
+        f"{list_names(list(toolbox), MAX_NAMED)}.",
         ok=False,
         invalid=True,
         note="unknown tool",

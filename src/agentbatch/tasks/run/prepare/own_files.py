@@ -12,8 +12,8 @@ from agentbatch.runs.store.database import load_info, reading
 from agentbatch.tasks.coders.catalog.catalog import FILE as CODERS
 from agentbatch.text import list_names
 
-MOST_BYTES = 64 * 1024 * 1024
-MOST_FILES = 1_000
+MAX_BYTES = 64 * 1024 * 1024
+MAX_FILES = 1_000
 
 
 def digests(paths: Iterable[Path], folder: Path) -> dict[str, str]:
@@ -23,14 +23,14 @@ def digests(paths: Iterable[Path], folder: Path) -> dict[str, str]:
     for path in paths:
         inside = (Path(where, name) for where, _, names in os.walk(path) for name in sorted(names))
         for file in inside if path.is_dir() else [path] if path.is_file() else []:
-            if len(found) < MOST_FILES:
+            if len(found) < MAX_FILES:
                 found[os.path.relpath(file, folder)] = _digest(file)
     return found
 
 
 def _digest(file: Path) -> str:
     try:
-        return hashlib.sha256(read_given(file, MOST_BYTES)).hexdigest()[:16]
+        return hashlib.sha256(read_given(file, MAX_BYTES)).hexdigest()[:16]
     except OSError:
         return ""
 

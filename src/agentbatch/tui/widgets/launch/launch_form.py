@@ -23,7 +23,7 @@ REHEARSAL_SAYS = {
     "evaluation_model": REHEARSAL_EVALUATOR,
     "evaluation_base_url": "no endpoint: scripted replies",
 }
-LONGEST = 500
+MAX_LENGTH = 500
 """Characters of a field. No model and no address is longer."""
 
 
@@ -95,7 +95,7 @@ class LaunchForm(Vertical):
             placeholder=_placeholder(field, self._settings),
             id=field,
             classes="number" if field in NUMBERS else "",
-            max_length=LONGEST,
+            max_length=MAX_LENGTH,
             select_on_focus=False,
             compact=True,
         )
@@ -148,7 +148,7 @@ def _placeholder(field: str, settings: Settings) -> str:
         return field.removeprefix("max_")
     if field not in REHEARSED:
         return "as set"
-    return REHEARSAL_SAYS[field] if settings.rehearsal else clip(str(getattr(settings, field)), LONGEST)
+    return REHEARSAL_SAYS[field] if settings.rehearsal else clip(str(getattr(settings, field)), MAX_LENGTH)
 
 
 def _label(field: str) -> Static:

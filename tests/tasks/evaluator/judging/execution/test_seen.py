@@ -11,7 +11,7 @@ from agentbatch.runs import events as e
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner
 from agentbatch.tasks.evaluator.checks.round import Round
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
-from agentbatch.tasks.evaluator.judging.execution.seen import MOST, seen, to_be_seen
+from agentbatch.tasks.evaluator.judging.execution.seen import MAX_RUN, seen, to_be_seen
 from agentbatch.tasks.evaluator.judging.unrun import Unrun
 from agentbatch.workspace.workspace import CommandRecord, CommandResult, WorkspaceInfo
 from tests.tasks.evaluator.judging.scene import PROGRAM, ran, snapshot
@@ -57,7 +57,7 @@ class Place(CheckRunner):
         ([ran(TESTS)], 0, {}),
         ([told(TESTS, 1), told("ls"), told(f"cd /w/t && {TESTS} 2>&1 | tail -3")], 0, {TESTS: [0, 2]}),
         ([told("echo pytest"), told("cat test_a.py"), told("pytest; rm -rf x")], 0, {}),
-        ([told(f"pytest t{n}") for n in range(MOST + 2)], 0, {"pytest t2": [2], "pytest t3": [3], "pytest t4": [4]}),
+        ([told(f"pytest t{n}") for n in range(MAX_RUN + 2)], 0, {"pytest t2": [2], "pytest t3": [3], "pytest t4": [4]}),
     ],
 )  # fmt: skip
 def test_which_are_run(commands: list[CommandRecord], since: int, places: dict[str, list[int]]) -> None:

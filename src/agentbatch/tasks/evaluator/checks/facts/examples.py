@@ -17,7 +17,7 @@ from agentbatch.workspace.workspace import Workspace
 
 NAME = "the examples that the task states"
 COPIED = "copied"
-LEAST = 5.0
+MIN_SECONDS = 5.0
 """Seconds that a process gets though others have taken long."""
 MAX_TOLD = 6
 """Failed examples that the coder is told of."""
@@ -81,12 +81,12 @@ class StatedExamples:
         found = [absent(path, name) for path, names in can_run.absent.items() for name in names]
         for path, calls in can_run.calls.items():
             nonce = new_nonce()
-            done = await fork.run(calls_command(nonce, path, calls), max(end - monotonic(), LEAST))
+            done = await fork.run(calls_command(nonce, path, calls), max(end - monotonic(), MIN_SECONDS))
             found += of_answers(path, calls, calls_answers(path, calls, done.output, nonce), done)
         for example in can_run.commands:
             if monotonic() > end:
                 break
-            done = await fork.run(command_line(example.command), max(end - monotonic(), LEAST))
+            done = await fork.run(command_line(example.command), max(end - monotonic(), MIN_SECONDS))
             outcome = of_command(example, done)
             found += [outcome] if outcome else []
         return found

@@ -15,7 +15,7 @@ from agentbatch.tasks.evaluator.programs.program import command
 from agentbatch.workspace.files.diff.file_diff import quoted
 from agentbatch.workspace.workspace import CommandResult
 
-MOST = 10
+MAX_FILES = 10
 """Files that are loaded."""
 EACH = 5.0
 TIMEOUT = 30.0
@@ -54,11 +54,11 @@ async def load(paths: Sequence[str], runner: CheckRunner, task: str = "") -> Loa
         fork = await copy_of(runner.workspace)
     except NoCopy as error:
         return Loaded(not_copied(error, runner), tuple(paths))
-    runner.started("load", runner.redact(_name(paths[:MOST])))
+    runner.started("load", runner.redact(_name(paths[:MAX_FILES])))
     told: list[str] = []
     seconds, code, untold, done = 0.0, 0, False, 0
     try:
-        for path in paths[:MOST]:
+        for path in paths[:MAX_FILES]:
             if code or seconds > TIMEOUT:
                 break
             end = await runner.execute(loading(path), EACH, fork)

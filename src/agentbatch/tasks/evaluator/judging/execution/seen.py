@@ -12,7 +12,7 @@ from agentbatch.tasks.evaluator.judging.execution.commands import executes
 from agentbatch.tasks.evaluator.judging.execution.plain import plain_line, runs_tests
 from agentbatch.workspace.workspace import CommandRecord, Workspace
 
-MOST = 3
+MAX_RUN = 3
 """Lines that are run for one evaluation, the latest."""
 TIMES = 2
 """How often one that fails is run: tests that fail now and then must not refuse right work."""
@@ -29,7 +29,7 @@ def to_be_seen(
         line = plain_line(record.command, directory) if record.told else ""
         if line and executes(line) and wanted(line):
             found.setdefault(line, []).append(place)
-    latest = sorted(found, key=lambda line: found[line][-1])[-MOST:]
+    latest = sorted(found, key=lambda line: found[line][-1])[-MAX_RUN:]
     return {line: found[line] for line in latest}
 
 
