@@ -66,6 +66,20 @@ async def test_responses_whole_and_streamed() -> None:
     assert again["input_tokens_details"]["cached_tokens"] >= again["input_tokens"] - 1 > 0
 
 
+async def test_a_tool_of_a_namespace_is_called_in_it_and_its_call_counted() -> None:
+    add = {"type": "function", "name": "add", "parameters": SCHEMA}
+    tools = [{"type": "namespace", "name": "mcp__notes", "tools": [add]}]
+    steps = [Say(calls=[ScriptedCall(name="mcp__notes__add", arguments={"cmd": "1"})]), Say(content="Next.")]
+    async with RehearsalServer([Script(prompt="do it", coder=steps)]) as server:
+        _, first = await ask(server, "/responses", responses(tools=tools))
+        (call,) = json.loads(first)["output"]
+        assert (call["namespace"], call["name"], call["arguments"]) == ("mcp__notes", "add", '{"cmd": "1"}')
+        answer = {"type": "function_call_output", "call_id": call["call_id"], "output": "1"}
+        said = [{"role": "user", "content": "do it"}, call, answer]
+        _, second = await ask(server, "/responses", responses(tools=tools, input=said))
+    assert json.loads(second)["output"][0]["content"][0]["text"] == "Next."
+
+
 async def test_messages_whole_and_streamed() -> None:
     cached = {"system": [{"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}]}
     async with RehearsalServer([Script(prompt="do it", coder=[RUN])]) as server:

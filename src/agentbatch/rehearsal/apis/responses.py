@@ -37,7 +37,7 @@ def _read(data: bytes) -> Asked | Problem:
     if problem is not None:
         return problem
     system = [{"role": "system", "content": body["instructions"]}] if body.get("instructions") else []
-    tools = [tool for tool in map(_tool, _listed(body.get("tools"))) if tool]
+    tools = [tool for tool in (_tool(*one) for one in _tools(body)) if tool]
     chat = {"model": body["model"], "messages": system + _messages(items), "stream": body.get("stream")}
     return Asked(body, chat | ({"tools": tools} if tools else {}))
 
@@ -100,7 +100,8 @@ def _messages(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if kind in CALLS:
             if last.get("role") != "assistant":
                 messages.append(last := {"role": "assistant", "content": ""})
-            function = {"name": item.get("name"), "arguments": item.get(CALLS[kind], "")}
+            name = _called(item.get("namespace"), item.get("name"))
+            function = {"name": name, "arguments": item.get(CALLS[kind], "")}
             call = {"id": item.get("call_id"), "type": "function", "function": function}
             last.setdefault("tool_calls", []).append(call)
         elif kind in OUTPUTS:
@@ -112,11 +113,26 @@ def _messages(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return messages
 
 
-def _tool(tool: object) -> dict[str, Any] | None:
+def _tools(body: Document) -> Iterator[tuple[str, object]]:
+    """Each with its namespace; Codex has one for each server of tools."""
+    for tool in _listed(body.get("tools")):
+        match tool:
+            case {"type": "namespace", "name": str(space), "tools": list(inner)}:
+                yield from ((space, one) for one in inner)
+            case _:
+                yield "", tool
+
+
+def _called(space: object, name: object) -> object:
+    """A tool's name in a script: `mcp__notes__add` is `add` in `mcp__notes`."""
+    return f"{space}__{name}" if space else name
+
+
+def _tool(space: str, tool: object) -> dict[str, Any] | None:
     match tool:
         case {"type": "function", "name": str(name), **rest}:
             said = {"description": rest.get("description"), "parameters": rest.get("parameters")}
-            return {"type": "function", "function": {"name": name, **said}}
+            return {"type": "function", "function": {"name": _called(space, name), **said}}
         case {"type": "custom", "name": str(name), **rest}:
             return {"type": "custom", "custom": {"name": name, "description": rest.get("description")}}
     return None
@@ -168,15 +184,22 @@ def _output(completion: Document, asked: Asked) -> Iterator[dict[str, Any]]:
             "role": "assistant",
             "content": [part],
         }
+    spaces = {
+        _called(space, one.get("name")): space
+        for space, one in _tools(asked.body)
+        if space and isinstance(one, dict)
+    }
     for place, call in enumerate(message.get("tool_calls", ())):
         name, words = call["function"]["name"], call["function"]["arguments"]
         kind = "custom_tool_call" if name in freeform else "function_call"
+        space = spaces.get(name, "")
         yield {
             "id": _id(completion, "fc") + f"_{place}",
             "type": kind,
             "status": "completed",
             "call_id": call["id"],
-            "name": name,
+            "name": name.removeprefix(f"{space}__"),
+            **({"namespace": space} if space else {}),
             CALLS[kind]: words,
         }
 

@@ -121,6 +121,23 @@ def test_what_an_update_says(update: dict[str, Any], told: object) -> None:
         ({"rawInput": {"command": "  "}}, {"command": None}),
         ({"rawInput": "ls"}, {"command": None, "arguments": None}),
         ({"title": "`a` and `b`"}, {"command": None}),
+        # tools of servers: codex-acp 2.6, qwen 0.24, copilot 1.0.102
+        (
+            {
+                "kind": "execute", "title": "mcp.notes.add", "status": "completed",
+                "rawInput": {"server": "notes", "tool": "add", "arguments": {"a": 2}},
+                "rawOutput": {"result": {"content": [text("the sum"), text("is 2")], "_meta": None}, "error": None},
+            },
+            {"title": "mcp.notes.add", "command": None, "output": "the sum\nis 2"},
+        ),
+        ({"rawOutput": {"result": None, "error": {"message": "no cheese"}}}, {"output": "no cheese"}),
+        (
+            {"title": "add (notes MCP Server): {}", "_meta": {"toolName": "mcp__notes__add", "provenance": "mcp"}},
+            {"name": "mcp__notes__add"},
+        ),
+        ({"rawOutput": {"message": "No such tool.", "code": "failure"}}, {"output": "No such tool."}),
+        ({"title": "Preparing file…", "_meta": {"claudeCode": {"toolName": "Write"}}}, {"name": "Write"}),
+        ({"_meta": {"claudeCode": {"toolName": 5}}, "rawOutput": [7]}, {"name": None, "output": None}),
         # edits
         (
             {
@@ -139,6 +156,16 @@ def test_what_a_call_says(fields: dict[str, Any], told: dict[str, Any]) -> None:
     assert isinstance(update, CallTold)
     assert {name: getattr(update, name) for name in told} == told
     assert not update.begins
+
+
+def test_goose_tells_what_a_call_is_by_the_name_of_its_tool_alone() -> None:
+    meta = {"goose": {"toolCall": {"toolName": "shell", "extensionName": "developer"}}}
+    told = {"toolCallId": "a", "title": "shell · make", "rawInput": {"command": "make"}, "_meta": meta}
+    begun = read_update({"sessionUpdate": "tool_call", **told})
+    over = read_update({"sessionUpdate": "tool_call_update", "toolCallId": "a", "status": "completed"})
+    assert isinstance(begun, CallTold)
+    assert isinstance(over, CallTold)
+    assert (begun.kind, begun.command, over.kind) == ("execute", "make", None)
 
 
 @pytest.mark.parametrize(

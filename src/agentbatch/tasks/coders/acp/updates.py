@@ -14,6 +14,7 @@ from agentbatch.tasks.coders.external.telling.happenings import (
     cut,
     exit_in,
 )
+from agentbatch.tasks.coders.external.telling.tools import KINDS
 
 MAX_PATHS = 50
 MAX_ENTRIES = 50
@@ -76,6 +77,9 @@ def _call(update: Mapping[str, Any]) -> CallTold | None:
     arguments = given if isinstance(given, dict) else None
     output = _output(update.get("content"), result)
     kind, title = _string(update.get("kind"), 40), _string(update.get("title"), 500)
+    tool = _tool(update.get("_meta"))
+    if kind is None and tool:
+        kind = KINDS.get(tool.lower())  # goose tells none
     return CallTold(
         id=name[:MAX_ID],
         begins=update.get("sessionUpdate") == "tool_call",
@@ -88,7 +92,15 @@ def _call(update: Mapping[str, Any]) -> CallTold | None:
         more=_more(update.get("_meta")),
         paths=_paths(update),
         arguments=arguments,
+        name=tool,
     )
+
+
+def _tool(meta: object) -> str | None:
+    """The tool's name, as Claude Code, goose and Qwen Code tell it; the titles of others are names."""
+    given = _table(meta)
+    places = (given, _table(given.get("claudeCode")), _table(_table(given.get("goose")).get("toolCall")))
+    return next(filter(None, (_string(place.get("toolName"), MAX_ID) for place in places)), None)
 
 
 def _command(arguments: Mapping[str, Any]) -> str | None:
@@ -139,12 +151,20 @@ def _output(content: object, result: object) -> str | None:
                 _diff(one) if one.get("type") == "diff" else _text(one.get("content")),
             )
     text = "\n".join(part for part in parts if part)
-    if not text and isinstance(result, dict):
-        found = [result.get(name) for name in ("formatted_output", "output", "stdout", "stderr", "error")]
-        text = next((one for one in found if isinstance(one, str) and one), "")
-    if not text and isinstance(result, str):
-        text = result
+    text = text or _result(result)
     return cut(text) if text else None
+
+
+RESULTS = ("formatted_output", "output", "stdout", "stderr", "result", "content", "error", "message")
+"""Where agents tell what a call gave, each its own way; that of a server of tools is in the `result` of codex's."""
+
+
+def _result(result: object, depth: int = 3) -> str:
+    if isinstance(result, list):
+        return "\n".join(filter(None, map(_text, result)))
+    if isinstance(result, dict) and depth:
+        return next(filter(None, (_result(result.get(name), depth - 1) for name in RESULTS)), "")
+    return result if isinstance(result, str) else ""
 
 
 def _diff(content: Mapping[str, Any]) -> str:
@@ -190,6 +210,10 @@ def _text(content: object) -> str:
 
 def _string(value: object, most: int) -> str | None:
     return value[:most] if isinstance(value, str) and value else None
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _list(value: object) -> list[Any]:

@@ -67,3 +67,21 @@ def test_what_it_has_cost_since_it_was_asked_last() -> None:
     assert [bill[0] for bill in bills] == [0.5, 0.25, 0.25]
     assert (bills[0][1].input, bills[0][1].cached, bills[0][1].estimated) == (10, 4, True)
     assert record.take_bill()[0] == 0.0
+
+
+def test_a_call_is_named_for_what_it_does_or_as_its_tool_is_called() -> None:
+    record, events = made()
+    for told in (
+        CallTold("a", True, "`make`", "execute", "completed", command="make", name="Bash"),
+        CallTold("b", True, "mcp.notes.add", "execute", "completed"),
+        CallTold("c", True, "notes-add", "other", "in_progress", arguments={"a": 2}),
+        CallTold("c", title="It added", status="completed"),
+        CallTold("d", True, "It looks", "read", "completed", name="Read"),
+        CallTold("e", True, "add (notes)", "other", "completed", name="mcp__notes__add"),
+        CallTold("f", True, "It thinks", status="completed"),
+    ):
+        record.take(told)
+    names = ["bash", "mcp_notes_add", "notes-add", "read", "mcp__notes__add", "other"]
+    assert [event.tool for event in events if isinstance(event, e.ToolCalled)] == names
+    assert [event.tool for event in events if isinstance(event, e.ToolFinished)] == names
+    assert [message["tool_calls"][0]["function"]["name"] for message in record.messages[1::2]] == names

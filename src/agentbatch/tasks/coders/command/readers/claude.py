@@ -15,8 +15,8 @@ from agentbatch.tasks.coders.command.readers.told import (
     name,
     text,
 )
-from agentbatch.tasks.coders.command.readers.tools import KINDS, begun
 from agentbatch.tasks.coders.external.telling.happenings import CallTold, CostTold, Said, TokensTold, exit_in
+from agentbatch.tasks.coders.external.telling.tools import KINDS, begun
 
 ENDS = {"success": "end_turn", "error_max_turns": "max_turn_requests", "error_max_budget_usd": "cost"}
 

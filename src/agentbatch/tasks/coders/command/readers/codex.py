@@ -17,8 +17,8 @@ from agentbatch.tasks.coders.command.readers.told import (
     name,
     text,
 )
-from agentbatch.tasks.coders.command.readers.tools import planned
 from agentbatch.tasks.coders.external.telling.happenings import CallTold, Said, TokensTold
+from agentbatch.tasks.coders.external.telling.tools import planned
 
 STATUSES = {"in_progress": "in_progress", "completed": "completed", "failed": "failed", "declined": "failed"}
 KINDS = {

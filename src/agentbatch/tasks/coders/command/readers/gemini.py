@@ -12,8 +12,8 @@ from agentbatch.tasks.coders.command.readers.told import (
     name,
     text,
 )
-from agentbatch.tasks.coders.command.readers.tools import begun
 from agentbatch.tasks.coders.external.telling.happenings import CallTold, Said, exit_in
+from agentbatch.tasks.coders.external.telling.tools import begun
 
 
 class GeminiReader(JsonReader):

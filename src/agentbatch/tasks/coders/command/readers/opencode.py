@@ -14,8 +14,8 @@ from agentbatch.tasks.coders.command.readers.told import (
     name,
     text,
 )
-from agentbatch.tasks.coders.command.readers.tools import begun
 from agentbatch.tasks.coders.external.telling.happenings import CallTold, CostTold, Said
+from agentbatch.tasks.coders.external.telling.tools import begun
 
 ENDS = {"stop": "end_turn", "length": "max_tokens", "tool-calls": ""}
 

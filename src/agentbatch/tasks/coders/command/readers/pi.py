@@ -16,8 +16,8 @@ from agentbatch.tasks.coders.command.readers.told import (
     name,
     text,
 )
-from agentbatch.tasks.coders.command.readers.tools import KINDS, begun
 from agentbatch.tasks.coders.external.telling.happenings import CallTold, CostTold, Said, TokensTold, exit_in
+from agentbatch.tasks.coders.external.telling.tools import KINDS, begun
 
 ENDS = {"stop": "end_turn", "length": "max_tokens"}
 """By why its model's last answer ended."""

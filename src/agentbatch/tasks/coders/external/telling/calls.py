@@ -1,6 +1,7 @@
 """One tool call of an agent's, as far as it is told, and in our words."""
 
 import json
+import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ WORDS: Mapping[str, str] = {"execute": "bash"}
 LOOKS = frozenset(("read", "search", "think", "fetch", "plan", "switch_mode"))
 """Kinds that change nothing."""
 EDITS = frozenset(("edit", "delete", "move"))
+NAME = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
+"""Of a tool; any other title is a sentence."""
 
 
 @dataclass
@@ -45,7 +48,8 @@ class Call:
     number: str
     told: CallTold
     began: float
-    shown: bool = False
+    shown: str = ""
+    """The name by which it is shown; empty: it is not yet."""
     over: bool = False
     before: str = ""
     """What the agent said before it."""
@@ -69,7 +73,11 @@ def is_known(told: CallTold) -> bool:
 
 
 def tool_name(told: CallTold) -> str:
+    """Ours for what it does; where there is none (a server's tool), the agent's."""
     kind = told.kind or "other"
+    if kind == "other" or (kind == "execute" and not told.command):
+        named = told.name or told.title or ""
+        return named.replace(".", "_") if NAME.fullmatch(named) else WORDS.get(kind, kind)
     return WORDS.get(kind, kind if kind.isidentifier() else "other")
 
 

@@ -39,6 +39,8 @@ class CallTold:
     """What its output goes on with, where an agent tells it in pieces."""
     paths: tuple[str, ...] | None = None
     arguments: Mapping[str, Any] | None = None
+    name: str | None = None
+    """Of the tool, as the agent calls it, where its title is another."""
 
 
 @dataclass(frozen=True)

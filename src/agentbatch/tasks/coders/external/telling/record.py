@@ -179,10 +179,10 @@ class Record:
             self._finish(call)
 
     def _show(self, call: Call) -> None:
-        call.shown = True
         told = call.told
+        call.shown = tool_name(told)
         command = self._clean(cut(told.command, MAX_COMMAND)) if told.command else ""
-        tool = {"name": tool_name(told), "arguments": self._clean(arguments_of(told, command))}
+        tool = {"name": call.shown, "arguments": self._clean(arguments_of(told, command))}
         self._add(
             {
                 **_assistant(call.before or None, call.thought),
@@ -194,7 +194,7 @@ class Record:
             e.ToolCalled(
                 task_id=self._task_id,
                 call_id=call.number,
-                tool=tool_name(told),
+                tool=call.shown,
                 summary=self._clean(summary)[:MAX_SUMMARY],
             )
         )
@@ -221,7 +221,7 @@ class Record:
             e.ToolFinished(
                 task_id=self._task_id,
                 call_id=call.number,
-                tool=tool_name(told),
+                tool=call.shown,
                 ok=call.over and not failed,
                 exit_code=told.exit_code,
                 seconds=seconds,

@@ -13,7 +13,7 @@ _NAMES = {
     "fetch": "webfetch websearch web_fetch google_web_search web_search",
 }
 KINDS: Mapping[str, str] = {tool: kind for kind, tools in _NAMES.items() for tool in tools.split()}
-"""By the lower-case name of the tool, in Claude Code, Qwen Code, Gemini CLI, OpenCode and pi."""
+"""By the lower-case name of the tool, in Claude Code, Qwen Code, Gemini CLI, OpenCode, goose and pi."""
 
 PLANS = frozenset(("todowrite", "todo_write", "write_todos"))
 
