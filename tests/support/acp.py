@@ -59,7 +59,7 @@ async def acp_stage(
     """`sandbox`: what the workspace says; there is none here. `more`: as `stage` takes it."""
     file = tmp_path / "script.json"
     file.write_text(json.dumps({"turns": turns, **(script or {})}))
-    given, most = fake_entry(file, **(entry or {})), replace(TurnLimits(start=20.0), **(limits or {}))
+    given, most = fake_entry(file, **(entry or {})), replace(TurnLimits(), **(limits or {}))
     claimed = partial(Claimed, sandbox=sandbox)
     async with stage(tmp_path, AcpCoder, given, most, claimed=claimed, **more) as made:
         yield made

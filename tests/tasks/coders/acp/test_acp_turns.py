@@ -11,7 +11,7 @@ from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.external.access import OwnAccess
 from tests.support.acp import AGENT, AcpStage, acp_stage, update
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 Turn = list[dict[str, Any]]
 
@@ -73,7 +73,8 @@ ENDS: list[tuple[dict[str, Any], str, str]] = [
 
 async def test_how_turns_end(tmp_path: Path) -> None:
     before: Turn = [{"say": "So far."}, {"shout": "Oh no\n"}, {"line": "no JSON"}, {"line": "[" * 9000}]
-    async with acp_stage(tmp_path, *([*before, step] for step, _, _ in ENDS)) as stage:
+    turns = ([*before, step] for step, _, _ in ENDS)
+    async with acp_stage(tmp_path, *turns, limits={"grace": PATIENCE}) as stage:
         for _, end, told in ENDS:
             noticed = len(stage.of(e.Notice))
             outcome = await stage.coder.turn("Do it.")

@@ -1,5 +1,6 @@
 """Servers of tools as an agent is told of them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,23 @@ async def test_a_session_begins_with_them(tmp_path: Path) -> None:
         assert stage.notices == [
             "fake: It does not get the MCP server docs, whose headers stay outside of its walls."
         ]
+
+
+async def test_who_has_a_place_for_them_in_its_configuration_is_told_there(tmp_path: Path) -> None:
+    servers = {"notes": COMMAND, "docs": URL, "secret": SECRET}
+    entry = {"files": {"mcp.json": '{"mcpServers": {mcp_servers}}'}}
+    async with acp_stage(tmp_path, [{"say": "Done."}], servers=servers, entry=entry) as stage:
+        await stage.coder.turn("Do it.")
+        assert [one["servers"] for one in stage.heard if one["method"] == "session/new"] == [[]]
+        assert json.loads((stage.home / "mcp.json").read_text()) == {
+            "mcpServers": {
+                "notes": {
+                    "type": "stdio",
+                    "command": "notes-server",
+                    "args": ["--all"],
+                    "env": {"A": "b"},
+                    "tools": ["*"],
+                },
+                "docs": {"type": "http", "url": "https://docs.example.com/mcp", "tools": ["*"]},
+            }
+        }

@@ -118,6 +118,15 @@ async def test_how_a_turn_ends(case: str, tmp_path: Path) -> None:
         assert [told in text for text in stage.notices] == ([True] if told else [])
 
 
+async def test_a_prompt_that_names_a_place_is_left_as_it_is(tmp_path: Path) -> None:
+    """And what of the entry names the servers of tools has them, none here."""
+    files = {"mcp.json": '{"mcpServers": {mcp_servers}}'}
+    async with command_stage(tmp_path, AGAIN, arguments=["{prompt}"], files=files) as stage:
+        await stage.coder.turn("Say {mcp_servers} and {token}.")
+        assert runs(stage) == [(["Say {mcp_servers} and {token}."], "")]
+        assert json.loads((stage.home / "mcp.json").read_text()) == {"mcpServers": {}}
+
+
 async def test_a_session_that_the_agent_has_lost_is_begun_anew_in_the_same_turn(tmp_path: Path) -> None:
     lost: Run = [{"error": "No conversation found"}, ends("error_during_execution"), {"exit": 1}]
     async with command_stage(tmp_path, WHOLE, lost, AGAIN, changes="+hello") as stage:

@@ -96,6 +96,7 @@ PROTOCOLS = {
     "builtin": CoderEntry(name="builtin", protocol="builtin"),
     "acp": CoderEntry(name="acp", protocol="acp", command=("a",)),
     "command": CoderEntry(name="command", protocol="command", command=("a",)),
+    "told": CoderEntry(name="told", protocol="command", command=("a",), files={"a": "{mcp_servers}"}),
 }
 
 
@@ -113,7 +114,13 @@ PROTOCOLS = {
         (
             "command",
             {"command": ["sh"]},
-            ["command is driven by commands and gets no MCP servers; agents with"],
+            ["command gets no MCP servers: its entry in agents/coders.toml has no place"],
+        ),
+        ("told", {"command": ["sh"]}, []),
+        (
+            "told",
+            DOCS,
+            ["Headers stay outside of the sandbox: coders of others do without the MCP server s."],
         ),
     ],
 )

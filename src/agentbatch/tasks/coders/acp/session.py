@@ -61,7 +61,7 @@ class AcpSession(ExternalSession):
         from agentbatch.tasks.coders.acp.servers import told_servers
 
         entry, info = self.parts.entry, self.workspace.info
-        process = await self.workspace.open(program(entry, info, self.access.told()))
+        process = await self.workspace.open(program(entry, info, self.access.told(), values=self.values))
         allow = info.sandbox != "none"
         agent = self._agent = AcpAgent(
             process,
@@ -72,7 +72,8 @@ class AcpSession(ExternalSession):
             is_busy=lambda: self.access.busy,
         )
         await agent.greet()
-        servers, left_out = told_servers(self.servers, agent.takes)
+        told = {} if entry.configures_servers else self.servers
+        servers, left_out = told_servers(told, agent.takes)
         for sentence in () if self._told_of_servers else left_out:
             self.tell(sentence)
         self._told_of_servers = True

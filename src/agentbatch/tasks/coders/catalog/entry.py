@@ -21,9 +21,10 @@ Reader = Literal["plain", "claude", "codex", "opencode", "gemini", "pi"]
 """How the output of a command is read: plain text; Claude Code's stream-json, which Qwen Code writes too; the JSON
 lines of codex, OpenCode, Gemini CLI and pi."""
 
-PLACES = ("url", "root_url", "token", "model", "home", "directory", "session", "prompt")
+PLACES = ("url", "root_url", "token", "model", "home", "directory", "mcp_servers", "session", "prompt")
 """What `{...}` may stand for in a command, a variable or a file: the gateway's address with `/v1` and without, the
-task's token for it, the model, the coder's HOME, the task's directory, the agent's session, the prompt."""
+task's token for it, the model, the coder's HOME, the task's directory, the task's servers of tools as JSON, the agent's
+session, the prompt."""
 
 
 OURS = regex(r"\{(url|root_url|token|model)\}")
@@ -111,6 +112,11 @@ class CoderEntry(Part):
 
     def without_login(self) -> "CoderEntry":
         return self.model_copy(update={"credentials": ()})
+
+    @property
+    def configures_servers(self) -> bool:
+        """It is told of servers of tools by its configuration, not when a session begins."""
+        return any("{mcp_servers}" in text for text in self.files.values())
 
     @property
     def program(self) -> str:

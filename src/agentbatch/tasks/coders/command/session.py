@@ -77,7 +77,8 @@ class CommandSession(ExternalSession):
     async def prompt(self, text: str, enough: Callable[[], TurnEnded | None]) -> str:
         entry, info, gone_on_with = self._entry, self.workspace.info, self.known
         asked = asking(entry, text, gone_on_with, f"{info.homes}/{entry.name}")
-        start = program(entry, info, self.access.told(), asked.command, asked.values)
+        values = {**self.values, **asked.values}
+        start = program(entry, info, self.access.told(), asked.command, values)
         process = self._process = await self.workspace.open(
             replace(start, files={**start.files, **asked.files})
         )

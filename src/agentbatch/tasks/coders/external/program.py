@@ -29,7 +29,7 @@ def program(
     command: tuple[str, ...] = (),
     values: Mapping[str, str] | None = None,
 ) -> Program:
-    """`command`: another one than the entry's first; `values`: of more places (`session`, `prompt`)."""
+    """`command`: another one than the entry's first; `values`: of more places (`mcp_servers`, `session`, `prompt`)."""
 
     def whole(text: str) -> str:
         return filled(text, entry, info, told, values)
@@ -55,6 +55,7 @@ def filled(
         "model": told.model,
         "home": f"{info.homes}/{entry.name}",
         "directory": info.directory,
+        "mcp_servers": "{}",
         **(values or {}),
     }
     return _PLACE.sub(lambda found: known.get(found[1], ""), text)

@@ -9,6 +9,7 @@ from agentbatch.runs import events as e
 from agentbatch.tasks.coders.external.access import Access
 from agentbatch.tasks.coders.external.limits import TurnEnded, TurnLimits
 from agentbatch.tasks.coders.external.parts import ExternalParts
+from agentbatch.tasks.coders.external.servers import configured
 from agentbatch.tasks.coders.external.telling.happenings import Happening
 from agentbatch.workspace.workspace import Workspace
 
@@ -64,6 +65,11 @@ class ExternalSession:
         self.take = of.take
         self.limits = of.limits
         self.servers = of.servers
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """Of places in the entry that this task has."""
+        return {"mcp_servers": configured(self.servers)}
 
     async def ready(self) -> Agent:
         """The agent in its session: that of before, or a new one. Raises UserError where it cannot be started."""

@@ -97,21 +97,22 @@ def unserved(tasks: Iterable[PlannedTask], entries: Mapping[str, CoderEntry]) ->
     narrowed: dict[str, None] = {}
     for task in tasks:
         for coder in task.coders:
-            protocol = entries[coder].protocol
-            for name, server in task.servers.items() if protocol != "builtin" else ():
-                cannot = protocol == "command" or bool(server.headers)
+            entry = entries[coder]
+            untold = entry.protocol == "command" and not entry.configures_servers
+            for name, server in task.servers.items() if entry.protocol != "builtin" else ():
+                cannot = untold or bool(server.headers)
                 if cannot and server.required:
                     raise UserError(
                         f"Task {task.id} requires the MCP server {name}, which {coder} cannot have."
                     )
-                if protocol == "command":
+                if untold:
                     commands[coder] = None
                 elif server.headers:
                     headers[name] = None
                 elif server.tools is not None:
                     narrowed[name] = None
     sentences = (
-        (commands, '{} is driven by commands and gets no MCP servers; agents with `protocol = "acp"` do.'),
+        (commands, "{} gets no MCP servers: its entry in agents/coders.toml has no place for them."),
         (headers, "Headers stay outside of the sandbox: coders of others do without the MCP server {}."),
         (narrowed, "Coders of others have all tools of the MCP server {}, whatever `tools` says."),
     )
