@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.coders.external.telling.happenings import CallTold, cut
 
 MAX_ARGUMENTS = 20_000
@@ -16,7 +17,7 @@ WORDS: Mapping[str, str] = {"execute": "bash"}
 LOOKS = frozenset(("read", "search", "think", "fetch", "plan", "switch_mode"))
 """Kinds that change nothing."""
 EDITS = frozenset(("edit", "delete", "move"))
-NAME = re.compile(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
+NAME = regex(r"[A-Za-z][\w.-]{0,63}", re.ASCII)
 """Of a tool; any other title is a sentence."""
 
 
