@@ -17,6 +17,7 @@ from tests.support.paths import CHECKOUT
 from tests.support.waiting import wait_until
 
 SAMPLE = CHECKOUT / "task.json"
+STOPPING = "Stopping: nothing new starts"
 
 
 def test_init_makes_what_a_run_needs_and_overwrites_nothing(agentbatch: Any, folder: Path) -> None:
@@ -51,6 +52,14 @@ def test_doctor_without_a_key_says_what_plays(agentbatch: Any) -> None:
     assert "disk" in done.stdout
 
 
+def held(folder: Path) -> Path:
+    """The sample tasks, whose first waits for this file."""
+    tasks = json.loads(SAMPLE.read_text(encoding="utf-8"))["tasks"]
+    tasks[0]["verify"] = "until [ -e go ]; do sleep 0.05; done"
+    (folder / "task.json").write_text(json.dumps({"tasks": tasks}), encoding="utf-8")
+    return folder / str(tasks[0]["dir"]) / "go"
+
+
 def started(folder: Path, environ: dict[str, str]) -> commands.Started:
     """A serial run under way."""
     output = folder.parent / "output.txt"
@@ -63,9 +72,12 @@ def started(folder: Path, environ: dict[str, str]) -> commands.Started:
 def test_the_first_signal_drains_and_results_are_written(
     folder: Path, environ: dict[str, str], number: signal.Signals
 ) -> None:
-    shutil.copy(SAMPLE, folder)
+    go = held(folder)
     process = started(folder, environ)
     process.send_signal(number)
+    wait_until(lambda: STOPPING in process.complaints())
+    go.parent.mkdir(parents=True, exist_ok=True)
+    go.touch()
     done = process.result()
     assert done.returncode == 130, done.stderr
     results = json.loads((folder / "batch_results.json").read_text(encoding="utf-8"))
@@ -85,6 +97,7 @@ def test_the_second_signal_stops_at_once_and_leaves_no_process(folder: Path, env
     process = started(folder, environ)
     wait_until(lambda: sleeping(mark))
     process.send_signal(signal.SIGINT)
+    wait_until(lambda: STOPPING in process.complaints())
     time.sleep(0.3)
     assert process.returncode is None
     process.send_signal(signal.SIGINT)
@@ -154,11 +167,13 @@ def test_an_interrupt_right_after_the_start_still_leaves_results(
 def test_a_second_run_in_the_same_directories_is_refused(
     folder: Path, environ: dict[str, str], agentbatch: Any
 ) -> None:
-    shutil.copy(SAMPLE, folder)
+    held(folder)
     process = started(folder, environ)
     refused = agentbatch("--parallel")
     assert refused.returncode == 2
     assert f"(process {process.pid} on " in refused.stderr
     assert agentbatch("--dry-run").returncode == 0
+    process.send_signal(signal.SIGTERM)
+    wait_until(lambda: STOPPING in process.complaints())
     process.send_signal(signal.SIGTERM)
     assert process.result().returncode == 130

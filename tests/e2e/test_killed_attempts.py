@@ -20,6 +20,7 @@ import pytest
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
 from tests.support.keys import KEY
+from tests.support.waiting import until
 from tests.tasks.run.verdicts import COMPLETE
 
 pytestmark = pytest.mark.slow
@@ -94,8 +95,9 @@ class Killed:
         (found,) = (self.folder / ".agentbatch/runs").iterdir()
         return found
 
-    async def process(self, moment: str = "", number: int = 1, after: float = 0.0) -> tuple[int, str]:
-        """One process until its end, at `moment` the `number`-th time, or killed `after` so many seconds."""
+    async def process(self, moment: str = "", number: int = 1, after: float | None = None) -> tuple[int, str]:
+        """One process until its end, at `moment` the `number`-th time, or killed `after` so many seconds of a run that
+        can be resumed."""
         url = self.server.base_url
         environ = {
             **self.environ, "OPENAI_API_KEY": KEY, "CODER_ENDPOINT": url, "EVALUATION_BASE_URL": url,
@@ -112,7 +114,8 @@ class Killed:
         started = await asyncio.create_subprocess_exec(
             *words, cwd=self.folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        if after:
+        if after is not None:
+            await until(lambda: self.begun() or started.returncode is not None)
             await asyncio.sleep(after)
             if started.returncode is None:
                 started.kill()
@@ -129,6 +132,13 @@ class Killed:
             await asyncio.sleep(0.1)
         (answered,) = self.rows("SELECT count(*) FROM events WHERE type = 'model_call_finished'")[0]
         self.in_flight = received - answered
+
+    def begun(self) -> bool:
+        try:
+            found = any(self.folder.glob(".agentbatch/runs/*/run.db"))
+            return found and bool(self.rows("SELECT 1 FROM events WHERE type = 'run_started'"))
+        except sqlite3.Error:  # its tables are being made
+            return False
 
     def rows(self, query: str) -> list[Any]:
         with closing(sqlite3.connect(self.run_folder / "run.db")) as connection:
@@ -224,7 +234,7 @@ async def test_killed_at_random(tmp_path: Path, environ: dict[str, str], isolati
         batch = Killed(tmp_path / "batch", endpoint, environ, isolation)
         seen: dict[str, list[str]] = {}
         for _ in range(12):
-            code, output = await batch.process(after=0.7 + chance.random() * 2.5)
+            code, output = await batch.process(after=chance.random() * 2.5)
             assert code in (0, -signal.SIGKILL), f"seed {seed}: {output}"
             seen |= batch.choices()
         code, output = await batch.process()

@@ -23,7 +23,8 @@ from tests.tasks.run.verdicts import COMPLETE
 
 pytestmark = pytest.mark.slow
 
-SLEEP = "sleep 471147"
+SLEEP = f"sleep 47{os.getpid()}"
+"""Told from what other tests start."""
 FINISH = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
 
 
@@ -93,7 +94,7 @@ async def test_killed_and_resumed(
         await until((folder / "begun").exists, engine.complaints())
         os.kill(engine.pid, signal.SIGKILL)
         await engine.wait()
-        assert wait_until_gone(SLEEP.split()[1]) == []
+        assert wait_until_gone(SLEEP.replace(" ", "\0")) == []
         resumed = commands.start("resume", *flags, cwd=folder, env=variables)
         async with asyncio.timeout(PATIENCE):
             assert await resumed.wait() == 0, resumed.said()

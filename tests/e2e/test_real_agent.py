@@ -12,14 +12,14 @@ from agentbatch.rehearsal.server import RehearsalServer
 from tests.support import commands
 from tests.support.keys import KEY
 from tests.support.npm_agents import PI, programs_of
-from tests.support.waiting import until
+from tests.support.waiting import until, wait_until
 from tests.tasks.run.verdicts import COMPLETE
 
 pytestmark = pytest.mark.slow
 
 PROMPT = "Write hello.txt: it has the line hello world and nothing else."
 TASK = {"id": "hello", "dir": "work", "first_prompt": PROMPT, "verify": "grep -qx 'hello world' hello.txt"}
-SLEEP = "sleep 4711"
+SLEEP = f"sleep 48{os.getpid()}"
 """Told from what other tests start."""
 
 
@@ -89,8 +89,8 @@ def check(project: Path, server: RehearsalServer) -> None:
     assert "AGENTBATCH" in shown
     assert KEY not in shown
     assert "API_KEY" not in shown
-    assert not alive(SLEEP)
-    assert not alive(str(project / "work"))
+    wait_until(lambda: not alive(SLEEP), "its commands live on")
+    wait_until(lambda: not alive(str(project / "work")), "it lives on")
 
 
 @pytest.mark.parametrize("sandbox", ["auto", "none"])

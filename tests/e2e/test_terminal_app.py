@@ -24,7 +24,7 @@ Open = Callable[..., Terminal]
 def slow_tasks(count: int) -> list[dict[str, str]]:
     """Sample tasks whose check takes so long that a test can look at them."""
     tasks = json.loads(SAMPLE.read_text(encoding="utf-8"))["tasks"][:count]
-    return [{**task, "verify": "sleep 30"} for task in tasks]
+    return [{**task, "verify": "sleep 600"} for task in tasks]
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_from_the_launch_screen_to_a_finished_run(terminal: Open, folder: Path) 
     launch = app.until("10 tasks")
     assert "rehearsal model: scripted replies, no AI" in launch
     app.press("C-s")
-    app.until("agentbatch running")
+    app.until_it(lambda screen: "agentbatch running" in screen or "agentbatch finished" in screen, "a run")
     app.press("3")
     app.until("10 done")
     app.until("agentbatch finished")
@@ -130,6 +130,7 @@ def test_an_app_that_is_killed_leaves_no_engine(terminal: Open, folder: Path) ->
 
 @pytest.mark.slow
 def test_a_run_that_is_kept_goes_on_without_the_app(terminal: Open, folder: Path) -> None:
+    (folder / "task.json").write_text(json.dumps({"tasks": slow_tasks(2)}), encoding="utf-8")
     app = terminal("--sandbox none --serial --display tui")
     app.until("agentbatch running")
     app.press("q")
@@ -138,5 +139,8 @@ def test_a_run_that_is_kept_goes_on_without_the_app(terminal: Open, folder: Path
     app.until("code 0")
     (run,) = list_runs(folder)
     assert holder(run)
-    os.kill(open_run(run).process or 0, signal.SIGTERM)
+    process = open_run(run).process or 0
+    os.kill(process, signal.SIGTERM)
+    wait_until(lambda: open_run(run).state.notices, "it does not hear of it")
+    os.kill(process, signal.SIGTERM)
     wait_until(lambda: not holder(run), "the engine does not end")

@@ -1,5 +1,6 @@
 """Commands of a task's own before its coder begins, and after its work was judged."""
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -199,15 +200,16 @@ async def test_a_setup_that_attacks(run_tasks: Any, tmp_path: Path) -> None:
     (tmp_path / "w/.gitignore").write_text("node_modules\n")
     git(tmp_path, "add", "-A")
     git(tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")
+    sleep = f"sleep 49{os.getpid()}"
     setup = [
         "rm -rf ../.git; ln -s /etc node_modules; echo made > made.txt",
-        f"(setsid sleep 471148 &); ln -s {tmp_path}/task.json made.link; mkfifo pipe",
+        f"(setsid {sleep} &); ln -s {tmp_path}/task.json made.link; mkfifo pipe",
     ]
     cache = {"key": "README", "paths": ["node_modules", "made.txt"]}
     task = {**TASK, "isolation": "worktree", "setup": setup, "setup_cache": cache}
     ran = await run_tasks([task], [SCRIPT])
     assert (ran.task.status, ran.task.error) == ("completed", "")
-    assert alive("471148") == []
+    assert alive(sleep.replace(" ", "\0")) == []
     assert any("What setup has made is not kept" in text for text in ran.outcome.state.notices)
     assert not list((tmp_path / ".agentbatch").glob("setup/*/0"))
     assert git(tmp_path, "diff", "--name-only", f"main..{ran.task.branch}") == "w/a.txt\n"
