@@ -18,6 +18,7 @@ from agentbatch.model.tokens import estimate_messages
 from agentbatch.rehearsal.faults.refusals import Dialect, Refusal
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall, Step
 from agentbatch.rehearsal.server import RehearsalServer
+from tests.support.clocks import MovedClock
 from tests.support.keys import KEY
 from tests.support.waiting import PATIENCE, until
 
@@ -215,12 +216,16 @@ async def test_an_unreachable_endpoint_is_transient_and_named(open_endpoint: Ope
 
 async def test_a_hanging_server_runs_into_the_wall_timeout(open_endpoint: OpenEndpoint) -> None:
     async with server_with(Fault(kind="hang"), Say(content="ok")) as server:
-        endpoint = await open_endpoint(server.base_url, request_timeout=0.3)
+        endpoint = await open_endpoint(server.base_url, request_timeout=60.0)
         updates: list[CallUpdate] = []
-        reply = await coder(endpoint).complete(MESSAGES, observer=updates.append)
+        clock = MovedClock()
+        asked = asyncio.create_task(coder(endpoint).complete(MESSAGES, observer=updates.append))
+        await until(lambda: server.requests)
+        clock.move_on(61)
+        reply = await asked
     assert (reply.content, reply.attempts) == ("ok", 2)
     assert [u.reason for u in updates if u.kind == "retrying"] == [
-        f"{endpoint.host} gave no usable answer for model rehearsal-coder: no answer within 0.3 s."
+        f"{endpoint.host} gave no usable answer for model rehearsal-coder: no answer within 60 s."
     ]
 
 
@@ -307,9 +312,9 @@ async def test_one_429_cools_the_endpoint_for_all_its_clients_and_a_probe_goes_f
     async with RehearsalServer(scripts, faults=[refused], latency=0.2) as server:
         endpoint = await open_endpoint(server.base_url)
         clients = [coder(endpoint), ModelClient(endpoint, "rehearsal-evaluator")]
-        first = asyncio.create_task(clients[0].complete(MESSAGES, tools=TOOLS))
-        await until(lambda: bool(server.requests) and server.requests[0].status is not None)
-        await asyncio.sleep(0.05)
+        updates: list[CallUpdate] = []
+        first = asyncio.create_task(clients[0].complete(MESSAGES, tools=TOOLS, observer=updates.append))
+        await until(lambda: any(update.kind == "retrying" for update in updates))
         judged: list[Message] = [{"role": "user", "content": f"{PROMPT}\nIteration 1 of 3"}]
         herd = [
             asyncio.create_task(clients[n % 2].complete(judged if n % 2 else MESSAGES)) for n in range(20)
@@ -343,10 +348,13 @@ async def test_the_in_flight_limit_holds_and_is_told(open_endpoint: OpenEndpoint
 
 
 async def test_a_large_pool_is_really_used(open_endpoint: OpenEndpoint) -> None:
-    async with server_with(Say(content="ok"), latency=0.5) as server:
+    async with server_with(Say(content="ok"), latency=2 * PATIENCE) as server:
         endpoint = await open_endpoint(server.base_url, pool=150)
-        await asyncio.gather(*(coder(endpoint).complete(MESSAGES) for _ in range(150)))
-        assert server.peak_in_flight == 150
+        calls = asyncio.gather(*(coder(endpoint).complete(MESSAGES) for _ in range(150)))
+        await until(lambda: server.in_flight == 150)
+        calls.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calls
 
 
 LEARNT: list[tuple[Refusal, Dialect, int]] = [

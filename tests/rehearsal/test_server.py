@@ -11,6 +11,8 @@ import pytest
 from agentbatch.rehearsal.faults.benchmark import LONG_STEPS, benchmark_scripts
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
+from tests.support.clocks import MovedClock
+from tests.support.waiting import until
 
 TOOLS = [
     {"type": "function", "function": {"name": "bash"}},
@@ -202,8 +204,12 @@ async def test_requests_are_recorded_and_the_record_is_bounded() -> None:
 
 
 async def test_requests_at_once_are_counted_and_limited() -> None:
-    async with RehearsalServer([script(Say())], latency=0.3, max_in_flight=2) as server:
-        answers = await asyncio.gather(*(ask(server) for _ in range(5)))
+    clock = MovedClock()
+    async with RehearsalServer([script(Say())], latency=60.0, max_in_flight=2) as server:
+        asked = asyncio.gather(*(ask(server) for _ in range(5)))
+        await until(lambda: server.in_flight == 2 and len(server.requests) == 5)
+        clock.move_on(60)
+        answers = await asked
     assert sorted(status for status, _ in answers) == [200, 200, 429, 429, 429]
     assert server.peak_in_flight >= 3
     assert server.in_flight == 0

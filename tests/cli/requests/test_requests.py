@@ -158,10 +158,11 @@ async def test_ctrl_c_ends_calls_under_way_and_says_how_to_go_on(tmp_path: Path)
 async def test_two_at_once_are_refused(tmp_path: Path) -> None:
     write_input(tmp_path, 200)
     async with (
-        endpoint(latency=0.2) as server,
+        endpoint(latency=3.0) as server,
         under_way(tmp_path, server, "in.jsonl", "-o", "out.jsonl", sent=5) as first,
     ):
         code, _, err = await ran(tmp_path, server, "in.jsonl", "-o", "b.jsonl", "--resume")
         assert code == 2
         assert "is being worked on by process" in err
+        server.latency = 0.01
         assert (await ended(first))[0] == 0

@@ -1,6 +1,5 @@
 """What the commands that show tasks make of a batch of plain requests."""
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -8,7 +7,9 @@ import pytest
 
 from agentbatch.dashboard.page_files import installed
 from tests.runs.requests_run import requests_run
-from tests.support.request_batches import ended, endpoint, said, the_run, under_way, write_input
+from tests.support import commands
+from tests.support.request_batches import ended, endpoint, environ_of, said, the_run, under_way, write_input
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -53,18 +54,20 @@ async def test_attach_needs_a_terminal_and_names_what_does_without(tmp_path: Pat
 
 @pytest.mark.slow
 async def test_watch_follows_it_in_lines(tmp_path: Path) -> None:
-    write_input(tmp_path, 60)
+    write_input(tmp_path, 200)
     async with (
-        endpoint(latency=0.3) as server,
+        endpoint(latency=3.0) as server,
         under_way(tmp_path, server, "in.jsonl", "-o", "out.jsonl", sent=5) as process,
     ):
-        watching = asyncio.ensure_future(said(tmp_path, "watch"))
+        watching = commands.start("watch", cwd=tmp_path, env=environ_of(tmp_path, None))
+        await until(lambda: "plain requests: " in watching.said() or watching.returncode is not None)
+        server.latency = 0.01
         await ended(process)
-        code, out, _ = await watching
+        code, out, _ = await ended(watching)
     assert code == 0
     assert f"Run {the_run(tmp_path)}: running" in out
-    assert out.count("60 plain requests: ") == 2  # before and after
-    assert "✓ 60 ok" in out
+    assert out.count("200 plain requests: ") == 2  # before and after
+    assert "✓ 200 ok" in out
 
 
 async def test_a_run_is_pruned_with_its_journal(tmp_path: Path) -> None:

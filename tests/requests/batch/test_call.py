@@ -159,15 +159,18 @@ async def test_retry_after_is_waited_for() -> None:
 @pytest.mark.slow
 async def test_after_a_burst_of_429s_the_starts_are_spread() -> None:
     """Forty at once are too many for a server that takes eight: after the cooldown they do not all come again. Its
-    answers are slow, so that also on a busy machine the forty come before the first is answered."""
-    latency = 0.4
+    first answers are slow, so that also on a busy machine the forty come before the first is answered."""
+    latency = 2.0
     async with (
         RehearsalServer(plain=True, max_in_flight=8, latency=latency) as server,
         endpoint_of(server, retry=RetryPolicy(20, 0.01), max_in_flight=40) as endpoint,
     ):
         adaptive = AdaptiveConcurrency(40, first=40)
         caller = Caller(endpoint, adaptive)
-        outcomes = await asyncio.gather(*(call(caller, f"Say {n}") for n in range(80)))
+        calls = asyncio.gather(*(call(caller, f"Say {n}") for n in range(80)))
+        await until(lambda: len(server.requests) >= 40)
+        server.latency = 0.4
+        outcomes = await calls
         refused = [request.at for request in server.requests if request.status == 429]
     assert all(came.document is not None for came in outcomes)
     burst = sum(at < refused[0] + 0.9 * latency for at in refused)

@@ -38,7 +38,7 @@ async def test_a_run_that_cannot_write_down_how_it_stands_stops(tmp_path: Path) 
         outcome = await run(tmp_path, server, Callbacks(break_it))
         assert outcome.stopped.startswith("The run's files cannot be written")
         assert (outcome.exit_code, outcome.interrupted) == (1, False)
-        assert 0 < len(server.requests) < 100
+        assert len(server.requests) < 100
         assert len((tmp_path / "out.jsonl").read_text().splitlines()) == len(server.requests)
 
 
