@@ -1,7 +1,7 @@
 """The servers of one task: started when a tool of theirs is wanted, asked, started again, left with the task."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -146,19 +146,21 @@ class TaskServers:
         """Start all servers, and ask each for its tools. `window`: the model's, in tokens. Raises UserError where one
         that is required cannot be had."""
         found: list[ServerTool] = []
-        ways = (self._listed(one) for one in self._running.values())
-        listings = await asyncio.gather(*ways, return_exceptions=True)
-        for one, listing in zip(self._running.values(), listings, strict=True):
-            if isinstance(listing, BaseException):
-                raise listing
-            if listing is not None:
-                of_one = without_keys(offered(one.name, one.server, listing), self._redact)
-                self._tell_all(of_one.notes)
-                found += of_one.tools
+        for name, listing in (await self._listings()).items():
+            of_one = without_keys(offered(name, self._running[name].server, listing), self._redact)
+            self._tell_all(of_one.notes)
+            found += of_one.tools
         kept = within_limits(found, window)
         self._tell_all(kept.notes)
         self.know(kept.tools)
         return kept.tools
+
+    async def tried(self) -> Collection[str]:
+        """The names of those that can be had: all are started, and ended again. Raises UserError as `learn` does."""
+        try:
+            return (await self._listings()).keys()
+        finally:
+            await self.close()
 
     def know(self, tools: Sequence[ServerTool]) -> None:
         """Those that the task began with: the list does not change in it."""
@@ -191,6 +193,19 @@ class TaskServers:
     async def close(self) -> None:
         for one in self._running.values():
             await one.stop()
+
+    async def _listings(self) -> Mapping[str, list[Any]]:
+        """The tools of each that can be had."""
+        ways = (self._listed(one) for one in self._running.values())
+        found = {}
+        for name, listing in zip(
+            self._running, await asyncio.gather(*ways, return_exceptions=True), strict=True
+        ):
+            if isinstance(listing, BaseException):
+                raise listing
+            if listing is not None:
+                found[name] = listing
+        return found
 
     async def _listed(self, one: RunningServer) -> list[Any] | None:
         try:

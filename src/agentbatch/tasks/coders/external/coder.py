@@ -116,6 +116,7 @@ class ExternalCoder:
         return outcome
 
     async def _asked(self, prompt: str, *, interrupted: bool) -> TurnOutcome:
+        await self._session.try_servers()
         agent = await self._session.ready()
         text = await self._worded(prompt, interrupted=interrupted)
         self._record.prompt(text)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentbatch.mcp.server import McpServer
+from agentbatch.mcp.task_servers import TaskServers
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.external.access import Access
 from agentbatch.tasks.coders.external.limits import TurnEnded, TurnLimits
@@ -65,6 +66,19 @@ class ExternalSession:
         self.take = of.take
         self.limits = of.limits
         self.servers = of.servers
+        self._tried = False
+
+    async def try_servers(self) -> None:
+        """Before the first turn: an agent says nothing of a server that it cannot start, or waits for it. Raises
+        UserError where one is required."""
+        commands = {name: server for name, server in self.servers.items() if server.command}
+        entry, tried, self._tried = self.parts.entry, self._tried, True
+        if tried or not commands or (entry.protocol == "command" and not entry.configures_servers):
+            return
+        found = await TaskServers(commands, self.workspace, self.parts.redact, self.tell).tried()
+        self.servers = {
+            name: server for name, server in self.servers.items() if name in found or not server.command
+        }
 
     @property
     def values(self) -> Mapping[str, str]:
