@@ -26,7 +26,7 @@ async def test_nothing_but_files_comes_out_of_an_image_and_what_git_obeys_is_tol
     place = await ordered.start()
     assert sorted(os.listdir(root)) == [".git", "link", "run.sh", "sub"]
     assert sorted(os.listdir(root / "sub")) == ["a"]
-    shown = await place.run("id -u; echo x > .git/config; cat .git/config", 30)
+    shown = await place.run("id -u; echo x > .git/config; cat .git/config", 300)
     assert "fsmonitor" in shown.output
     now = await place.snapshot()
     left = await ordered.leave(Ending(True, False, now, now, "m", "p"))
@@ -38,8 +38,8 @@ async def test_a_folder_that_an_image_keeps_holds_nothing_for_the_next_command(t
     place = await task("hostile")
     shown = []
     for command in ("touch /kept/y", "chown 5 /dev/null", "chmod 600 /dev/null"):
-        await place.run(command, 30)
-        look = await place.run("echo kept: $(ls -A /kept 2>/dev/null); stat -c '%u %a' /dev/null", 30)
+        await place.run(command, 300)
+        look = await place.run("echo kept: $(ls -A /kept 2>/dev/null); stat -c '%u %a' /dev/null", 300)
         shown += [
             line for line in look.output.splitlines() if "ld.so" not in line
         ]  # of the image's LD_PRELOAD

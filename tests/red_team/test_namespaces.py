@@ -66,7 +66,7 @@ async def test_what_was_renamed_there_is_not_read_by_the_next_command(
     )
     assert KEY not in done.output
     with pytest.raises(UserError, match=r"keys\.env was hidden"):
-        await shell.run("cat */keys.env", 30.0)
+        await shell.run("cat */keys.env", 300.0)
 
 
 @pytest.mark.slow
@@ -83,10 +83,10 @@ async def test_a_link_in_the_place_of_a_mount_leads_nowhere(
     rules: SandboxRules = house.rules(replace(bubblewrap, filter=b""))
     sandbox = rules.sandbox(house.root, {}, [], (), [house.root / "conf/config"])
     shell = Shell(house.root, sandbox, {"PATH": "/usr/bin:/bin"}, house.folder / "outputs")
-    await shell.run("/usr/bin/python3 rename.py; ln -s ../../../../proof conf", 30.0)
+    await shell.run("/usr/bin/python3 rename.py; ln -s ../../../../proof conf", 300.0)
     (house.proof / "config").write_text("")
     with pytest.raises(UserError, match="became a link"):
-        await shell.run("touch conf/owned", 30.0)
+        await shell.run("touch conf/owned", 300.0)
     assert house.proofs() == ["config"]
 
 

@@ -70,6 +70,6 @@ def test_what_programs_load_at_their_start_is_loaded_inside_alone(
     with sandbox.wrap(["true"], env) as wrapped:
         assert not planted.keys() & wrapped.env.keys()
     shown = " ".join(f'"${{{key}}}"' for key in planted)
-    done = asyncio.run(Shell(house.root, sandbox, env, house.folder / "outputs").run(f"echo {shown}", 20.0))
+    done = asyncio.run(Shell(house.root, sandbox, env, house.folder / "outputs").run(f"echo {shown}", 300.0))
     assert " ".join(planted.values()) in done.output, "the task's own programs have it"
     assert house.proofs() == []

@@ -96,7 +96,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     found = {}
     for attempt in PRINTS:
         shell = Shell(folder / "work", Sandbox("none"), env, folder / attempt.name, Redactor([KEY]))
-        done = asyncio.run(shell.run(attempt.command, 30.0))
+        done = asyncio.run(shell.run(attempt.command, 300.0))
         kept = [path.read_text(errors="replace") for path in folder.glob(f"{attempt.name}/*")]
         found[attempt.name] = "\n".join([done.output, *kept])
     return found

@@ -112,7 +112,7 @@ async def test_a_task_gets_no_more_memory_than_it_may_take(workspaces: LocalWork
     workspace = await place.start()
     script = "import sys; sys.stdout.write('got' if bytearray(400 << 20) else '')"
     for where in (workspace, await workspace.fork()):
-        result = await where.run(f'python3 -c "{script}"', 30.0)
+        result = await where.run(f'python3 -c "{script}"', 300.0)
         assert result.exit_code
         assert "got" not in result.output
         assert "may take 96 MB" in result.output or "MemoryError" in result.output
@@ -140,7 +140,7 @@ async def test_a_checkpoint_brings_everything_back(workspace: Workspace, root: P
 async def test_a_checkpoint_sees_a_change_that_hides_its_time(workspace: Workspace, root: Path) -> None:
     (root / "a").write_text("one")
     checkpoint = await workspace.checkpoint()
-    await workspace.run("touch -r a ../then; printf two > a; touch -r ../then a", 60)
+    await workspace.run("touch -r a ../then; printf two > a; touch -r ../then a", 300)
     await workspace.restore_checkpoint(checkpoint)
     assert (root / "a").read_text() == "one"
 
@@ -153,7 +153,7 @@ async def test_a_checkpoint_follows_no_link_out(workspace: Workspace, root: Path
     outside.mkdir()
     (outside / "file").write_text("not yours")
     checkpoint = await workspace.checkpoint()
-    await workspace.run(f"rm -rf sub file; ln -s {outside} sub; ln -s {outside}/file file", 60)
+    await workspace.run(f"rm -rf sub file; ln -s {outside} sub; ln -s {outside}/file file", 300)
     await workspace.restore_checkpoint(checkpoint)
     assert (outside / "file").read_text() == "not yours"
     assert (root / "sub/file").read_text() == (root / "file").read_text() == "mine"
@@ -192,7 +192,7 @@ async def test_a_fork_is_the_directory_now_and_nothing_leaves_it(workspace: Work
     assert state(there) == before
     assert not changes(await workspace.snapshot(), await fork.snapshot())
     assert (await fork.call("write_file", {"path": "run.sh", "content": "changed"})).ok
-    await fork.run("rm large.bin; chmod 700 closed; echo x > closed/more", 60)
+    await fork.run("rm large.bin; chmod 700 closed; echo x > closed/more", 300)
     assert state(root) == before
     assert await fork.close() == ()
     assert not there.exists()
@@ -213,7 +213,7 @@ async def test_a_fork_holds_no_keys_no_sockets_and_no_way_into_the_users_reposit
     workspace = await local_workspaces(tmp_path / "tasks", os.environ, [keys]).make(order(root)).start()
     fork = await workspace.fork()
     assert sorted(path.name for path in Path(fork.info.directory).iterdir()) == ["a"]
-    said = await fork.run("git rev-parse --show-toplevel", 60)
+    said = await fork.run("git rev-parse --show-toplevel", 300)
     assert said.exit_code != 0
     await workspace.close()
 
@@ -226,11 +226,11 @@ async def test_git_in_a_fork_of_a_worktree_reaches_no_repository(
     root.rmdir()
     with_commit(root, {"sub/a": "x"})
     workspace = await workspaces.make(order(root / at, isolation="worktree")).start()
-    here = await workspace.run("git rev-parse --show-toplevel && git status --short", 60)
+    here = await workspace.run("git rev-parse --show-toplevel && git status --short", 300)
     assert (here.exit_code, here.output.count("\n")) == (0, 1)
     fork = await workspace.fork()
     for command in ("git rev-parse --git-dir", "git status", "git commit --allow-empty -m x"):
-        there = await fork.run(command, 60)
+        there = await fork.run(command, 300)
         assert (there.exit_code, "not a git repository" in there.output) == (128, True), command
 
 
@@ -250,7 +250,7 @@ async def test_forks_end_with_their_workspace_and_may_be_forked(workspace: Works
 
 async def test_long_outputs_of_a_fork_go_with_it(workspace: Workspace) -> None:
     fork = await workspace.fork()
-    spilled = (await fork.run("seq 20000", 60)).spilled
+    spilled = (await fork.run("seq 20000", 300)).spilled
     assert Path(spilled).is_relative_to(Path(fork.info.directory).parent.parent)
     assert "     1\t1" in (await fork.call("read_file", {"path": spilled})).text
     await fork.close()

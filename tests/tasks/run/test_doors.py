@@ -165,7 +165,7 @@ class TinyEvaluator:
         self.world.noted.append(f"evaluate {evidence.iteration}: {evidence.outcome.text}")
         if "done" in seen:
             await self.world.pass_by("evaluation")
-        check = await self.workspace.run("test -e done", 60.0)
+        check = await self.workspace.run("test -e done", 300.0)
         if check.exit_code == 0:
             return Found(Done("completed", "accepted"), "verify", record={"seen": seen})
         return Found(Continue("Now make done."), "verify", ("done is missing",), record={"seen": seen})

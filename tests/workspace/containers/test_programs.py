@@ -41,7 +41,7 @@ async def test_it_is_talked_with_in_the_directory_and_a_home_of_its_own(
         assert process.errors == "oops\n"
     new = tmp_path / "project/task/new"
     assert (new.read_text(), new.stat().st_uid) == ("n", os.getuid())
-    hidden = await place.run(f"ls {place.info.homes}; ls /proc/*/environ | wc -l", 30)
+    hidden = await place.run(f"ls {place.info.homes}; ls /proc/*/environ | wc -l", 300)
     assert "No such file" in hidden.output
 
 
@@ -75,7 +75,7 @@ async def test_one_port_of_the_engine_is_reached_with_and_without_a_network(
         "import socket, sys\n"
         "for port in map(int, sys.argv[1:]):\n"
         "    try:\n"
-        "        one = socket.create_connection(('127.0.0.1', port), 5); one.sendall(b'x'); print(one.recv(100))\n"
+        "        one = socket.create_connection(('127.0.0.1', port), 300); one.sendall(b'x'); print(one.recv(100))\n"
         "    except OSError as error: print(type(error).__name__)\n"
     )
     process = await place.open(python(script, str(port), str(closed), str(port), port=port))
@@ -108,7 +108,7 @@ async def test_it_stands_still_and_ends_with_all_that_it_started(
         pass
     await process.freeze()
     assert not await moves()
-    assert (await place.run("echo judged", 30)).output == "judged\n"
+    assert (await place.run("echo judged", 300)).output == "judged\n"
     await process.thaw()
     while not await moves():
         pass

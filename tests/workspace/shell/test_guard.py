@@ -95,7 +95,7 @@ async def test_who_hides_ends_with_its_command(
 ) -> None:
     process = command(guard, tmp_path, word, ways, stays)
     try:
-        watching = asyncio.ensure_future(process.watch(Collector(tmp_path / "out"), 60))
+        watching = asyncio.ensure_future(process.watch(Collector(tmp_path / "out"), 300))
         if stays:
             await until((tmp_path / "hidden").exists)
             watching.cancel()
@@ -114,11 +114,11 @@ async def test_others_that_run_are_left_alone(guard: Guard, tmp_path: Path, word
     stays, ends = f"{word}-stays", f"{word}-ends"
     one = command(guard, tmp_path, stays, "plain", 600.0)
     collector = Collector(tmp_path / "out")
-    watching = asyncio.ensure_future(one.watch(collector, 60))
+    watching = asyncio.ensure_future(one.watch(collector, 300))
     await until(lambda: len(alive(stays)) >= 2)
     for _ in range(3):
         other = command(guard, tmp_path, ends, "plain", 0.0)
-        assert await other.watch(Collector(tmp_path / "out"), 60)
+        assert await other.watch(Collector(tmp_path / "out"), 300)
         await other.end()
         assert alive(ends) == []
     assert len(alive(stays)) >= 2
@@ -137,24 +137,23 @@ async def test_a_guard_that_is_killed_is_replaced_and_its_processes_are_over(
     await until(lambda: bool(alive(f"{word}\0")))
     assert own_guard._process is not None
     os.kill(own_guard._process.pid, signal.SIGKILL)
-    assert await process.watch(Collector(tmp_path / "out"), 60)
+    assert await process.watch(Collector(tmp_path / "out"), 300)
     await process.end()
     assert (process.exit_code, alive(word)) == (137, [])
     again = CommandProcess(["true"], tmp_path, dict(os.environ), sweep=True, guard=own_guard)
-    assert await again.watch(Collector(tmp_path / "out"), 60)
+    assert await again.watch(Collector(tmp_path / "out"), 300)
     await again.end()
     assert again.exit_code == 0
 
 
 @pytest.mark.slow
-async def test_a_guard_that_stands_still_is_not_waited_for(
-    own_guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agentbatch.workspace.shell.guard.PATIENCE", 0.3)
+async def test_a_guard_that_stands_still_is_not_waited_for(own_guard: Guard, tmp_path: Path) -> None:
     for _ in range(2):
         process = CommandProcess(["true"], tmp_path, dict(os.environ), sweep=True, guard=own_guard)
         await process.end()
         assert own_guard._process is not None
+        assert own_guard._line is not None
+        own_guard._line.settimeout(0.3)
         os.kill(own_guard._process.pid, signal.SIGSTOP)
         with pytest.raises(OSError, match="timed out"):
             CommandProcess(["true"], tmp_path, dict(os.environ), sweep=True, guard=own_guard)
@@ -180,7 +179,7 @@ async def test_arguments_and_variables_pass_as_they_are(guard: Guard, tmp_path: 
         argv = ["bash", "-c", script, "x", "\udcfe\n ö"]
         process = CommandProcess(argv, tmp_path, odd, sweep=True, guard=given)
         collector = Collector(tmp_path / "out")
-        assert await process.watch(collector, 60)
+        assert await process.watch(collector, 300)
         await process.end()
         outputs.append(collector.finish())
     assert outputs[0] == outputs[1]

@@ -280,7 +280,7 @@ async def test_a_check_runs_the_source_and_not_what_was_compiled_beside_it(
                 place.parent.chmod(0o555)
                 home.chmod(0o555)
     command = f"cd {home.relative_to(root)} && {sys.executable} -c 'import prog'"
-    assert "planted" in (await workspace.run(command, 60.0)).output
+    assert "planted" in (await workspace.run(command, 300.0)).output
     runner = CheckRunner("t", lambda _: None, Redactor([]), workspace)
     checks = Checks({"verify": VerifyCommands([f"{command} | grep written"], 60.0)})
     found = await checks.run(Work(1, before, await workspace.snapshot(), runner))
