@@ -18,6 +18,7 @@ from agentbatch.runs.store.database import read_state
 from tests.support import commands
 from tests.support.acp import AGENT
 from tests.support.keys import KEY
+from tests.support.programs import standing_in
 from tests.support.waiting import PATIENCE, until
 from tests.tasks.run.verdicts import COMPLETE
 
@@ -51,20 +52,6 @@ def project(folder: Path, first: list[dict[str, Any]] = FIRST, agents: int = AGE
     (folder / "task.json").write_text(json.dumps({"tasks": tasks}))
 
 
-def at_work(folder: Path) -> list[int]:
-    """Processes that stand in the folder, but for those that only wait to be reaped."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                place = os.readlink(entry / "cwd")
-            except OSError:
-                continue
-            if place.startswith(str(folder)) and int(entry.name) != os.getpid():
-                found.append(int(entry.name))
-    return found
-
-
 @pytest.mark.parametrize("sandbox", ["auto", "none"])
 async def test_killed_in_a_turn_and_resumed(tmp_path: Path, environ: dict[str, str], sandbox: str) -> None:
     folder = tmp_path / "batch"
@@ -85,13 +72,13 @@ async def test_killed_in_a_turn_and_resumed(tmp_path: Path, environ: dict[str, s
         await until(lambda: all(file.exists() for file in begun))
         os.kill(engine.pid, signal.SIGKILL)
         await engine.wait()
-        await until(lambda: at_work(folder) == [], "agents outlive the engine")
+        await until(lambda: standing_in(folder) == [], "agents outlive the engine")
         resumed = commands.start(
             "--resume", *flags, cwd=folder, env=variables, output=tmp_path / "second.txt"
         )
         async with asyncio.timeout(PATIENCE):
             assert await resumed.wait() == 0, (tmp_path / "second.txt").read_text()
-        await until(lambda: at_work(folder) == [], "something outlives its run")
+        await until(lambda: standing_in(folder) == [], "something outlives its run")
     for number in range(AGENTS):
         place = folder / f"t{number}"
         assert (place / "a.txt").read_text() == "one\nright\n"

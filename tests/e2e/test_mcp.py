@@ -14,10 +14,10 @@ import pytest
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.runs.listing import find_run
-from tests.e2e.test_killed_agents import at_work
 from tests.mcp.test_task_servers import FAKE, tool
 from tests.support import commands
 from tests.support.keys import KEY
+from tests.support.programs import standing_in
 from tests.support.waiting import PATIENCE, until
 from tests.tasks.run.verdicts import COMPLETE
 
@@ -71,13 +71,13 @@ async def test_killed_in_a_call_and_resumed(
         await until(lambda: (folder / "work/hung").exists())
         os.kill(engine.pid, signal.SIGKILL)
         await engine.wait()
-        await until(lambda: at_work(folder) == [], "the server outlives the engine")
+        await until(lambda: standing_in(folder) == [], "the server outlives the engine")
         resumed = commands.start(
             "--resume", *flags, cwd=folder, env=variables, output=tmp_path / "second.txt"
         )
         async with asyncio.timeout(PATIENCE):
             assert await resumed.wait() == 0, (tmp_path / "second.txt").read_text()
-        await until(lambda: at_work(folder) == [], "something outlives its run")
+        await until(lambda: standing_in(folder) == [], "something outlives its run")
     (offered,) = stored(folder, "tools_offered")
     assert [one["called"] for one in offered["tools"]] == sorted(f"mcp__fake__{name}" for name in TOOLS)
     finished = [one["tool"] for one in stored(folder, "tool_finished")]

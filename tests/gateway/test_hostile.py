@@ -17,6 +17,7 @@ from agentbatch.gateway.incoming import MAX_BODY, MAX_WEIGHT, RefusedRequest, bo
 from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.rehearsal.script import Fault, Say, Script, Step
 from agentbatch.rehearsal.server import RehearsalServer
+from tests.support.clocks import MovedClock
 from tests.support.endpoints import Serve
 from tests.support.gateways import Desk
 from tests.support.keys import KEY
@@ -238,11 +239,13 @@ async def test_connections_and_calls_of_one_account_are_bounded(
 ) -> None:
     monkeypatch.setattr(connections, "MAX_CONNECTIONS", 6)
     monkeypatch.setattr(server, "MAX_CALLS", 4)
-    slow = Say(content="Hi.", delay=0.5)
+    slow, clock = Say(content="Hi.", delay=60), MovedClock()
     async with served(*[slow] * 50) as upstream, Desk.open(upstream.base_url, tmp_path) as desk:
         account = desk.account()
         one, other = desk.gateway.open(account), desk.gateway.open(desk.account())
-        calls = [desk.ask(token, CHAT, BODY) for token in (*[one] * 12, other)]
+        calls = [asyncio.ensure_future(desk.ask(token, CHAT, BODY)) for token in (*[one] * 12, other)]
+        await until(lambda: upstream.in_flight == 5 and sum(call.done() for call in calls) == 8)
+        clock.move_on(60)
         statuses = [status for status, _ in await asyncio.gather(*calls)]
         assert statuses.count(200) == 5
         assert statuses[-1] == 200, "another task's is not held up"

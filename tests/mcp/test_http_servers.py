@@ -12,6 +12,7 @@ import pytest
 
 from agentbatch.mcp.server import McpServer
 from agentbatch.mcp.task_servers import TaskServers
+from tests.support.clocks import MovedClock
 from tests.support.paths import CHECKOUT
 from tests.support.workspaces import local_workspace
 
@@ -75,7 +76,7 @@ async def served(call: Callable[[dict[str, Any]], Answer], heard: list[str]) -> 
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
-    given = McpServer(url=url, headers={"Authorization": "Bearer docs-0123456789"}, timeout=5.0)
+    given = McpServer(url=url, headers={"Authorization": "Bearer docs-0123456789"}, timeout=300.0)
     found = TaskServers({"s": given}, local_workspace(CHECKOUT, CHECKOUT), str, heard.append)
     try:
         await found.learn()
@@ -152,8 +153,9 @@ async def test_the_packages_own_server(kind: str) -> None:
         url = f"http://127.0.0.1:{port}/{'sse' if kind == 'sse' else 'mcp'}"
         headers = {"Authorization": "Bearer docs-0123456789"}
         told: list[str] = []
+        clock = MovedClock()
         given = {
-            "right": McpServer(url=url, headers=headers, sse=kind == "sse", timeout=5.0),
+            "right": McpServer(url=url, headers=headers, sse=kind == "sse", timeout=300.0),
             "wrong": McpServer(url=url, sse=kind == "sse"),
         }
         servers = TaskServers(given, local_workspace(CHECKOUT, CHECKOUT), str, told.append)
@@ -166,10 +168,13 @@ async def test_the_packages_own_server(kind: str) -> None:
             ("add", '{"a": 1}', "the sum is 3"),
             ("add", '{"a": "x"}', "validation error"),
             ("fail", "{}", "Error executing tool fail"),
-            ("wait", '{"seconds": 60}', "did not answer within 5 seconds"),
+            ("wait", '{"seconds": 60}', "did not answer within 300 seconds"),
             ("add", '{"a": 2}', "the sum is 4"),
         ):
-            assert text in (await servers.call(f"mcp__right__{tool}", arguments)).text
+            asked = asyncio.ensure_future(servers.call(f"mcp__right__{tool}", arguments))
+            if tool == "wait":
+                asyncio.get_running_loop().call_later(0.5, clock.move_on, 300)
+            assert text in (await asked).text
         await servers.close()
     finally:
         process.kill()

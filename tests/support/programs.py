@@ -41,6 +41,20 @@ def wait_until_gone(word: str, seconds: float = PATIENCE) -> list[int]:
     return left
 
 
+def standing_in(folder: Path) -> list[int]:
+    """Processes that stand in the folder, but for those that only wait to be reaped."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                place = os.readlink(entry / "cwd")
+            except OSError:
+                continue
+            if place.startswith(str(folder)) and int(entry.name) != os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
 DAEMON = """
 import os, sys
 def daemon(word):

@@ -35,7 +35,7 @@ def secret(*urls: str) -> list[SecretStr]:
 
 
 async def play(
-    tmp_path: Path, urls: list[str], *ends: e.FinalStatus, resumable: int = 0, within: float = 60.0
+    tmp_path: Path, urls: list[str], *ends: e.FinalStatus, resumable: int = 0, within: float = 300.0
 ) -> Store:
     """A run with a task for each status in `ends`, the first `resumable` of them not at their end, with notifications
     to `urls`."""

@@ -16,15 +16,11 @@ from agentbatch.tasks.coders.acp.transport import MAX_MESSAGE, parsed
 from agentbatch.tasks.coders.external.limits import MAX_WEIGHT
 from agentbatch.tasks.coders.external.program import Told
 from agentbatch.tasks.coders.external.telling.record import MAX_OPEN, NOT_TOLD
-from tests.support.acp import AcpStage, acp_stage, lives, update
+from tests.support.acp import acp_stage, update
+from tests.support.programs import standing_in
 from tests.support.waiting import until
 
 Turn = list[dict[str, Any]]
-
-
-def child(stage: AcpStage) -> int:
-    """The process that a script has left behind, by what it wrote of itself."""
-    return int((stage.directory / "pid").read_text())
 
 
 ASKS = json.dumps({"id": "a", "method": "session/request_permission", "params": {"toolCall": {"title": "x"}}})
@@ -84,7 +80,7 @@ async def test_a_cancelled_turn_leaves_nothing_alive(tmp_path: Path) -> None:
         turn.cancel()
         with pytest.raises(asyncio.CancelledError):
             await turn
-        assert not lives(child(stage))
+        assert standing_in(stage.directory) == []
         assert stage.heard[-1]["method"] == "session/cancel"
         assert [message["content"] for message in stage.coder.transcript()] == ["Do it.", "I wait.", NOT_TOLD]
         assert (await stage.coder.turn("Go on.")).text == "Back."
@@ -145,7 +141,7 @@ async def test_a_turn_without_an_end_is_ended(
     async with acp_stage(tmp_path, [LEFT, *turn], limits={"grace": 0.1, "poll": 0.1, **limits}) as stage:
         outcome = await stage.coder.turn("Do it.")
         assert (outcome.end, [notice.text for notice in stage.of(e.Notice)]) == (end, [f"fake: {told}"])
-        assert not lives(child(stage))
+        assert standing_in(stage.directory) == []
 
 
 @pytest.mark.slow
@@ -325,7 +321,7 @@ async def test_who_goes_on_without_its_model_is_ended(tmp_path: Path) -> None:
     async with acp_stage(tmp_path, [LEFT, {"sleep": 600}], limits=limits, access=held) as stage:
         with pytest.raises(BudgetExhausted):
             await stage.coder.turn("Do it.")
-        assert not lives(child(stage))
+        assert standing_in(stage.directory) == []
 
 
 async def test_between_two_turns_nothing_of_it_moves(tmp_path: Path) -> None:

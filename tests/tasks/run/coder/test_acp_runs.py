@@ -83,7 +83,12 @@ async def test_refused_and_mended_in_the_same_session_with_a_true_bill(
 async def test_stopped_in_a_turn_and_resumed_in_its_session(run_tasks: Any, tmp_path: Path) -> None:
     """And what it had left running is gone."""
     left = {"spawn": "echo $$ > pid; exec sleep 600"}
-    stage = Stage(tmp_path, [left, {"run": "echo wrong > a.txt"}, {"sleep": 600}], [RIGHT, {"say": "Done."}])
+    work = {"run": "until [ -s pid ]; do sleep 0.01; done; echo wrong > a.txt"}
+    stage = Stage(
+        tmp_path,
+        [left, work, {"sleep": 600}],
+        [RIGHT, {"say": "Done."}],
+    )
     engines: list[Any] = []
 
     def stop(event: e.Event, state: RunState) -> None:
