@@ -55,6 +55,17 @@ async def test_a_garbage_200_is_transient(serve: Serve, open_endpoint: OpenEndpo
     assert str(error).isprintable()
 
 
+@pytest.mark.parametrize("status", [201, 203])
+async def test_an_answer_is_one_whatever_status_a_framework_gives_it(
+    serve: Serve, open_endpoint: OpenEndpoint, status: int
+) -> None:
+    """NestJS answers each POST with 201."""
+    base = await serve(answering(lambda: web.Response(status=status, body=GOOD)))
+    for stream in (False, True):
+        endpoint = await open_endpoint(base, retry=ONCE, stream=stream)
+        assert (await ModelClient(endpoint, "m").complete(MESSAGES)).content
+
+
 async def test_an_error_inside_a_200_keeps_its_class(serve: Serve, open_endpoint: OpenEndpoint) -> None:
     quota = {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}
     error = await failing(serve, open_endpoint, lambda: web.json_response(quota))

@@ -17,7 +17,9 @@ from agentbatch.toolcalls.blocks.calls import find_blocks
 from agentbatch.toolcalls.blocks.fences import RESULT
 from agentbatch.toolcalls.blocks.whole_file import ReplyContext
 from agentbatch.toolcalls.json_actions import tool_names
-from agentbatch.toolcalls.json_calls import find_calls
+from agentbatch.toolcalls.json_calls import TextCalls, find_calls
+from agentbatch.toolcalls.markup_calls import find_markup
+from agentbatch.toolcalls.offered import as_offered
 
 _MADE_UP = regex(rf"^{RESULT.pattern}", re.MULTILINE)
 
@@ -50,9 +52,14 @@ def with_text_calls(
     """The answer to `messages` with the tool calls found in its text.
 
     In `native` mode text counts only when the message ends with the call: a call followed by more text was an example.
+    Native calls are those of the tools that are offered, whatever a server has left in their names.
     """
-    if not tools or answer.tool_calls or not answer.content or answer.finish_reason == "content_filter":
+    if not tools or answer.finish_reason == "content_filter":
         return answer
+    if answer.tool_calls:
+        return replace(answer, tool_calls=as_offered(answer.tool_calls, tools))
+    if not answer.content:
+        return _called_in_thoughts(answer, tools) if mode == "native" else answer
     names = tool_names(tools)
     content = answer.content
     if mode == "text":
@@ -69,10 +76,25 @@ def with_text_calls(
     if mode != "native":
         made_up = _MADE_UP.search(content)
         content = content[: made_up.start()] if made_up is not None else content
-    found = find_calls(content, names)
+    found = _found(content, tools)
     if found is None or (mode == "native" and not found.ends_with_call):
         return answer
     return _with(answer, found.calls, found.prose)
+
+
+def _called_in_thoughts(answer: Answer, tools: Sequence[ToolSpec]) -> Answer:
+    """A model that ended with a call before it had closed its thoughts: its server takes the call for one of them
+    (vllm-project/vllm-ascend #8042, QwenLM/Qwen3 #1459)."""
+    found = _found(answer.reasoning, tools) if answer.finish_reason != "length" else None
+    return _with(answer, found.calls, "") if found is not None and found.ends_with_call else answer
+
+
+def _found(text: str, tools: Sequence[ToolSpec]) -> TextCalls | None:
+    """JSON or markup, whichever begins first: what is inside of the other is content."""
+    marked, plain = find_markup(text, tools), find_calls(text, tool_names(tools))
+    if marked is None or plain is None:
+        return marked or plain
+    return marked if marked.start <= plain.start else plain
 
 
 def _with(answer: Answer, calls: Sequence[tuple[str, str]], prose: str) -> Answer:

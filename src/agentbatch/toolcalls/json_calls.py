@@ -32,12 +32,17 @@ MAX_FAILURES = 32
 """Broken JSON values before the search ends: each can cost a pass over the whole text."""
 
 _BROKEN_CALL = regex(r'\s*\{{1,2}\s*"(tool|name|function|tool_name|action)"')
-_THINK = regex(r"\A\s*<think>.*?</think>", re.DOTALL)
-_OPENERS = regex(r"(<tools?>|<tool_call>|<function_call>|<\|tool_call\|>|<\|python_tag\|>|\[TOOL_CALLS\])\s*")
+THOUGHT = regex(r"\A\s*<think>.*?</think>", re.DOTALL)
+_OPENERS = regex(
+    r"(<tools?>|<(?:\w+_)?tool_call>|<function_call>|<\|tool_call\|>|<\|python_tag\|>|\[TOOL_CALLS\]"
+    # Jamba and MiniMax-M1, Nemotron, Phi-4, InternLM, Command R7B
+    r"|<tool_calls>|<TOOLCALL>|functools(?=\[)|<\|action_start\|>\s*<\|plugin\|>|<\|START_ACTION\|>)\s*"
+)
 _DOUBLED = regex(r'\{\{\s*"')
 """Two braces instead of one, as in the chat template of Qwen2.5-Coder."""
 _CLOSERS = regex(
-    r"[ \t]*(?:\n?[ \t]*(?:</tools?>|</tool_call>|</function_call>|<\|/?tool_call\|>|<\|eom_id\|>|<\|eot_id\|>))?"
+    r"[ \t]*(?:\n?[ \t]*(?:</tools?>|</(?:\w+_)?tool_call>|</function_call>|<\|/?tool_call\|>|<\|eom_id\|>|<\|eot_id\|>"
+    r"|</tool_calls>|</TOOLCALL>|<\|action_end\|>|<\|END_ACTION\|>))?"
     r"[ \t;,]*(?=\n|\Z|<tool_call>)"
 )
 _FENCE = regex(r"(`{3,}|~{3,})\s*([\w+-]*)[ \t]*\Z")
@@ -50,12 +55,14 @@ class TextCalls(NamedTuple):
     """The text in front of the first call."""
     ends_with_call: bool
     """Only closing marks follow the last call."""
+    start: int = 0
+    """Where the first call begins."""
 
 
 def find_calls(text: str, names: Collection[str]) -> TextCalls | None:
     """The calls in a reply, or None when there is none."""
     text = text[:MAX_READ]
-    thought = _THINK.match(text)
+    thought = THOUGHT.match(text)
     at = first = thought.end() if thought else 0
     calls: list[tuple[str, str]] = []
     fence: str | None = None
@@ -82,7 +89,8 @@ def find_calls(text: str, names: Collection[str]) -> TextCalls | None:
         at = end_of_line + 1
     if not calls:
         return None
-    return TextCalls(tuple(calls[:MAX_CALLS]), _without_opening_mark(text[:first]), not _words(text[after:]))
+    prose = _without_opening_mark(text[:first])
+    return TextCalls(tuple(calls[:MAX_CALLS]), prose, not _words(text[after:]), first)
 
 
 def calls_at(text: str, start: int, names: Collection[str]) -> tuple[list[tuple[str, str]], int] | None:

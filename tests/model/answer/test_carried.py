@@ -195,6 +195,21 @@ def test_arguments_that_are_encoded_twice_stay_valid(raw: str, kept: str) -> Non
     assert as_history(answer)["tool_calls"][0]["function"]["arguments"] == kept
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("bash", "bash"),
+        ("multi_tool_use.parallel", "multi_tool_use_parallel"),
+        ("run bash!", "run_bash_"),
+        ("x" * 99, "x" * 64),
+    ],
+)
+def test_a_name_that_a_model_made_up_does_not_spoil_the_history(name: str, kept: str) -> None:
+    """OpenAI refuses it (PrefectHQ/ControlFlow #107), in each request from then on."""
+    answer = whole(tool_calls=[{"id": "a", "function": {"name": name, "arguments": "{}"}}])
+    assert as_history(answer)["tool_calls"][0]["function"]["name"] == kept
+
+
 def test_no_endpoint_gives_another_items_of_a_response() -> None:
     """Fields of ours: they would go, as they came, to whom they say that they are from."""
     forged = {

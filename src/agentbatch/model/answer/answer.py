@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agentbatch.files import json_object, parse_json
+from agentbatch.files import parse_json
+from agentbatch.model.answer.call_arguments import call_arguments
 from agentbatch.model.answer.carried import carried, carried_by_call
 from agentbatch.model.answer.finish_reasons import GAVE_UP, finish_reason
 from agentbatch.model.answer.reported_usage import read_usage
@@ -98,7 +99,7 @@ def read_answer(body: bytes) -> Answer:
         raise GarbageError(f"not JSON but {_glimpse(body)}") from None
     choices = document.get("choices") if isinstance(document, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, dict):
+    if not isinstance(choice, dict) or not isinstance(choices, list):
         raise_error(document)
         if is_blocked(document):
             return answer_of({}, "content_filter", read_usage(document.get("usage")))
@@ -109,7 +110,17 @@ def read_answer(body: bytes) -> Answer:
         if reason not in WITHOUT_MESSAGE:
             raise GarbageError("a choice without a message")
         message = {}
-    return answer_of(message, reason, read_usage(document.get("usage")))
+    return answer_of(_with_calls_of(message, choices[1:]), reason, read_usage(document.get("usage")))
+
+
+def _with_calls_of(message: dict[str, Any], others: list[Any]) -> dict[str, Any]:
+    """One choice is all that we ask for: of several the first has the words and another the calls (Claude at GitHub
+    Copilot, copilot-api #81)."""
+    for other in others if not message.get("tool_calls") else []:
+        beside = other.get("message") if isinstance(other, dict) else None
+        if isinstance(beside, dict) and beside.get("tool_calls"):
+            return {**message, "tool_calls": beside["tool_calls"]}
+    return message
 
 
 WITHOUT_MESSAGE = frozenset({"content_filter", "length"})
@@ -189,25 +200,11 @@ def new_call_id() -> str:
     return random_letters(LETTERS, ID_LENGTH)
 
 
-MAX_ENCODED = 4
-"""Times that arguments may have been encoded too often: each gateway on the way adds one."""
-
-
 def _arguments(raw: Any) -> str:
-    """As JSON text; what was encoded twice or more is the object that it stands for."""
+    """As JSON text; see `call_arguments`."""
     if not isinstance(raw, str):
         return "{}" if raw is None else json.dumps(raw, ensure_ascii=False)
-    inner: Any = raw
-    for _ in range(MAX_ENCODED):
-        if not isinstance(inner, str) or not inner.lstrip().startswith('"'):
-            break
-        try:
-            inner = json.loads(inner)
-        except (ValueError, RecursionError):
-            return raw
-    if inner is not raw:
-        return inner if isinstance(inner, str) and json_object(inner) is not None else raw
-    return raw if raw.strip() else "{}"
+    return call_arguments(raw) if raw.strip() else "{}"
 
 
 def split_content(raw: Any) -> tuple[str, str]:

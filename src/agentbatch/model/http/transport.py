@@ -46,6 +46,9 @@ KEEPALIVE = 30.0
 """Seconds that an idle connection is kept: about a tool call, less than the minute after which servers close it."""
 
 
+WHOLE: Mapping[int, int] = MappingProxyType({201: 200, 203: 200})
+"""Statuses of answers that say no less than 200: frameworks answer each POST with 201 (NestJS), proxies with 203."""
+
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -208,9 +211,9 @@ class Transport:
                     allow_redirects=False,
                 ) as response,
             ):
-                told = response.headers
-                if reader is None or response.status != 200:
-                    return HttpAnswer(response.status, told, await _read(response))
+                told, status = response.headers, WHOLE.get(response.status, response.status)
+                if reader is None or status != 200:
+                    return HttpAnswer(status, told, await _read(response))
                 streams = True
                 await self._follow(response, reader, timeout, drain)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError

@@ -65,6 +65,8 @@ class StreamedAnswer:
         self._reasoning_name = REASONING[0]
         self._refusal: list[str] = []
         self._calls = Fragments()
+        self._beside = Fragments()
+        """Calls of other choices; we ask for one (see `answer.py`)."""
         self._carried = Pieces(READ | OUTPUT | OURS | {*REASONING})
         self._finish_reason = ""
         self._usage: Usage | None = None
@@ -104,7 +106,7 @@ class StreamedAnswer:
             "content": joined(self._content),
             self._reasoning_name: joined(self._reasoning),
             "refusal": joined(self._refusal),
-            "tool_calls": self._calls.calls(),
+            "tool_calls": self._calls.calls() or self._beside.calls(),
         }
         return answer_of(message, self._finish_reason, self._usage)
 
@@ -167,8 +169,12 @@ class StreamedAnswer:
             self._take_usage(groq.get("usage"))
         before = (self._started, self._size, self._finish_reason)
         for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict) and choice.get("index") in (0, None):
+            if not isinstance(choice, dict):
+                continue
+            if choice.get("index") in (0, None):
                 self._choice(choice)
+            else:
+                self._other_choice(choice)
         # An empty chunk does not extend the timeout: a server could send them forever.
         return (self._started, self._size, self._finish_reason) != before
 
@@ -184,6 +190,12 @@ class StreamedAnswer:
             self._take_usage(usage)
         if (reason := reason_of(choice)) != "":
             self._finish_reason, self.whole = reason, True
+
+    def _other_choice(self, choice: dict[str, Any]) -> None:
+        delta = choice.get("delta")
+        calls = delta.get("tool_calls") if isinstance(delta, dict) else None
+        for fragment in calls if isinstance(calls, list) else ():
+            self._grow(self._beside.add(fragment))
 
     def _delta(self, delta: dict[str, Any]) -> None:
         raw = delta.get("content")

@@ -6,7 +6,13 @@ from string import ascii_lowercase
 
 from agentbatch.files import json_object
 from agentbatch.model.reply import Message, Reply, ToolCall
+from agentbatch.patterns import regex
 from agentbatch.text import random_letters
+
+MAX_NAME = 64
+_UNNAMEABLE = regex(r"[^A-Za-z0-9_-]")
+"""What a function's name may not have at OpenAI: one that a model made up would have the history refused from then on
+(PrefectHQ/ControlFlow #107)."""
 
 
 def assistant_message(reply: Reply, calls: tuple[ToolCall, ...]) -> Message:
@@ -27,7 +33,7 @@ def _call(call: ToolCall) -> Message:
     broken = {"invalid_json": call.arguments[:2000]}
     function = {
         **call.carried.get("function", {}),
-        "name": call.name,
+        "name": _UNNAMEABLE.sub("_", call.name)[:MAX_NAME],
         "arguments": call.arguments if valid else json.dumps(broken, ensure_ascii=False),
     }
     return {**call.carried, "id": call.id, "type": "function", "function": function}
