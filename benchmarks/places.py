@@ -22,7 +22,7 @@ from pathlib import Path
 
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.choosing import choose_place
-from agentbatch.workspace.containers.images import Had, Wanted, have_images
+from agentbatch.workspace.containers.images.images import Had, Wanted, have_images
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.sandbox.sandbox import choose_sandbox

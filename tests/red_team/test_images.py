@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.containers import building, filling, images
 from agentbatch.workspace.containers.engine import Engine
-from agentbatch.workspace.containers.images import Wanted, have_images
+from agentbatch.workspace.containers.images import building, filling, images
+from agentbatch.workspace.containers.images.images import Wanted, have_images
 from agentbatch.workspace.workspace import Ending, Image
 from tests.support.containers import image
 from tests.workspace.containers.conftest import MakePlace, MakeTask, engine, made, task

@@ -20,7 +20,7 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.workspace.containers.command_lines import MARK_LABEL
 from agentbatch.workspace.containers.engine import Engine, find_engine
-from agentbatch.workspace.containers.images import Wanted, have_images
+from agentbatch.workspace.containers.images.images import Wanted, have_images
 from agentbatch.workspace.containers.walls import Containers
 from agentbatch.workspace.local_workspaces import mark_of
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice

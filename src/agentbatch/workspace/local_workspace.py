@@ -42,7 +42,7 @@ from agentbatch.workspace.workspace import (
 
 if TYPE_CHECKING:
     from agentbatch.workspace.containers.engine import Engine
-    from agentbatch.workspace.containers.images import Had
+    from agentbatch.workspace.containers.images.images import Had
 
 
 @dataclass(frozen=True)

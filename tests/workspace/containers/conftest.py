@@ -11,7 +11,7 @@ import pytest
 
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.engine import Engine
-from agentbatch.workspace.containers.images import Wanted, have_images
+from agentbatch.workspace.containers.images.images import Wanted, have_images
 from agentbatch.workspace.local_workspace import LocalWorkspace
 from agentbatch.workspace.local_workspaces import LocalTaskWorkspace, LocalWorkspaces
 from agentbatch.workspace.tools.toolbox import HANDS

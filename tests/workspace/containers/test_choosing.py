@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.containers.building import check_dockerfile
 from agentbatch.workspace.containers.choosing import choose_place
 from agentbatch.workspace.containers.engine import Engine
-from agentbatch.workspace.containers.images import Had, Wanted, have_images
+from agentbatch.workspace.containers.images.building import check_dockerfile
+from agentbatch.workspace.containers.images.images import Had, Wanted, have_images
 from agentbatch.workspace.workspace import Image
 
 PYTHON = Image("python:3.12")

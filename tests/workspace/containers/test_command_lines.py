@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.containers.building import check_mounts
 from agentbatch.workspace.containers.command_lines import (
     Inside,
     exec_arguments,
@@ -16,7 +15,8 @@ from agentbatch.workspace.containers.command_lines import (
     variables_file,
 )
 from agentbatch.workspace.containers.engine import Engine, client_environment, read_info
-from agentbatch.workspace.containers.images import Wanted, have_images
+from agentbatch.workspace.containers.images.building import check_mounts
+from agentbatch.workspace.containers.images.images import Wanted, have_images
 from agentbatch.workspace.containers.mounts import Bind
 from agentbatch.workspace.workspace import Image, Limits
 from tests.support.keys import KEY

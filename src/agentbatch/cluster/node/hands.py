@@ -22,7 +22,7 @@ from agentbatch.cluster.travel.wire import ServedSide
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.engine import find_engine
-from agentbatch.workspace.containers.images import Had, Wanted, have_images
+from agentbatch.workspace.containers.images.images import Had, Wanted, have_images
 from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules

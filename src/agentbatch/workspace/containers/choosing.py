@@ -60,8 +60,8 @@ def choose_place(
 
 
 def _check_images(images: Sequence[tuple[str, Path, Image | None]], base: Path) -> None:
-    from agentbatch.workspace.containers.building import check_dockerfile
-    from agentbatch.workspace.containers.images import check_name
+    from agentbatch.workspace.containers.images.building import check_dockerfile
+    from agentbatch.workspace.containers.images.images import check_name
     from agentbatch.workspace.containers.mounts import check_place
 
     for task_id, root, image in images:

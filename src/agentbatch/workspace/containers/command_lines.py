@@ -42,7 +42,6 @@ OF_PODMAN = (
     "--read-only-tmpfs=false",
     "--http-proxy=false",
     "--env-host=false",
-    "--env-host=false",
     "--image-volume=ignore",
 )
 """What it does unless it is told not to, or is set up to do: places to write to, variables of ours, folders that an

@@ -9,8 +9,8 @@ from pathlib import Path
 from agentbatch.workspace.containers.command_lines import Inside
 from agentbatch.workspace.containers.container import Container, Plan
 from agentbatch.workspace.containers.engine import Engine
-from agentbatch.workspace.containers.filling import fill
-from agentbatch.workspace.containers.images import Had
+from agentbatch.workspace.containers.images.filling import fill
+from agentbatch.workspace.containers.images.images import Had
 from agentbatch.workspace.containers.mounts import Bind, Folders, plan_binds
 from agentbatch.workspace.sandbox.mounts import out_of_reach
 from agentbatch.workspace.sandbox.walls import Wrapped, check_hidden, known_now

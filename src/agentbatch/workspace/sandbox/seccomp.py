@@ -47,9 +47,8 @@ REFUSED = (
     Refused("syslog", errno.EPERM),
     # The host of a virtual machine, and its other guests, which --no-network does not keep away (moby/moby 44562).
     Refused("socket", errno.EAFNOSUPPORT, equals=AF_VSOCK),
-    Refused(
-        "socketcall", errno.ENOSYS, equals=SYS_SOCKET
-    ),  # its arguments lie in memory: libraries use socket instead
+    # Its arguments lie in memory: libraries use socket instead.
+    Refused("socketcall", errno.ENOSYS, equals=SYS_SOCKET),
     # Makes sockets of any kind without asking for one; libuv and others go on without it (moby/moby 46762).
     Refused("io_uring_setup", errno.ENOSYS),
     # Types into a terminal, or pastes: that of a person who looks into a task's place (CVE-2017-5226, CVE-2023-28100).
@@ -101,10 +100,11 @@ perf_event_open    298  336  241  364
 userfaultfd        323  374  282  388
 """
 """Of x86_64, i386, aarch64, arm (arch/*/tools/syscall.tbl, include/uapi/asm-generic/unistd.h of Linux)."""
+_ROWS = [line.split() for line in _NUMBERS.strip().splitlines()]
 NUMBERS = {
-    audit: {name: int(row[column]) for name, *row in map(str.split, _NUMBERS.split("\n")[1:-1]) if row[column] != "-"}
-    for column, audit in enumerate(machine.audit for both in MACHINES.values() for machine in both)
-}  # fmt: skip
+    machine.audit: {row[0]: int(row[column]) for row in _ROWS if row[column] != "-"}
+    for column, machine in enumerate((machine for both in MACHINES.values() for machine in both), 1)
+}
 """By AUDIT_ARCH_*: the calls' numbers."""
 
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -155,7 +155,7 @@ def _answer(refused: Refused) -> list[Step]:
     return [load, holds._replace(fails=1), error, Step(LOAD, NUMBER)]
 
 
-def compiled(machine: str | None = None) -> bytes:
-    """The same as the kernel takes it, for `bwrap --seccomp`; None: this machine."""
-    steps = program(platform.machine() if machine is None else machine)
+def compiled(machine: str = platform.machine()) -> bytes:
+    """The same as the kernel takes it, for `bwrap --seccomp`."""
+    steps = program(machine)
     return b"".join(struct.pack("=HBBI", step.code, step.holds, step.fails, step.value) for step in steps)

@@ -1,6 +1,5 @@
 """Sessions of the interactive interpreter that a task's text shows. Pure."""
 
-import ast
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -8,7 +7,7 @@ from itertools import islice
 from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.facts.stated.context import context
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall
-from agentbatch.tasks.evaluator.checks.facts.stated.literals import call_at, literal_at, parsed
+from agentbatch.tasks.evaluator.checks.facts.stated.literals import call_at, literal_at
 
 _PROMPT = regex(r"^[ \t]*>>>[ \t]*(.*)$", re.MULTILINE)
 _HARMLESS = regex(r"(?:from|import)\s|#|$")
@@ -72,15 +71,10 @@ def _example(code: str, output: list[str]) -> StatedCall | None:
         return StatedCall(call.function, call.source, "", raises, call.module) if raises else None
     shown = "\n".join(output)
     if printed:
-        return None if "..." in shown else _said(call.function, call.source, shown, call.module)
+        if "..." in shown:
+            return None
+        return StatedCall(call.function, call.source, repr(shown), module=call.module, printed=True)
     expected = literal_at(shown, 0)
     if not expected or len(expected) != len(shown):
         return None
     return StatedCall(call.function, call.source, expected, module=call.module)
-
-
-def _said(function: str, source: str, shown: str, module: str) -> StatedCall | None:
-    tree = parsed(source)
-    if not isinstance(tree, ast.Call):
-        return None
-    return StatedCall(function, source, repr(shown), module=module, printed=True)

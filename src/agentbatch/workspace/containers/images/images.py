@@ -11,9 +11,9 @@ from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.text import clip, list_names
-from agentbatch.workspace.containers.building import build
 from agentbatch.workspace.containers.command_lines import Inside, is_reference, run_arguments
 from agentbatch.workspace.containers.engine import Answer, Engine, resource_limits
+from agentbatch.workspace.containers.images.building import build
 from agentbatch.workspace.containers.seccomp_profile import write_profile
 from agentbatch.workspace.workspace import Image, Limits
 

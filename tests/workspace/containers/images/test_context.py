@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.containers.context import Chosen, named
+from agentbatch.workspace.containers.images.context import Chosen, named
 
 ALL = frozenset({"."})
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.containers.building import build
 from agentbatch.workspace.containers.engine import Engine
-from agentbatch.workspace.containers.images import Wanted, have_images
+from agentbatch.workspace.containers.images.building import build
+from agentbatch.workspace.containers.images.images import Wanted, have_images
 from agentbatch.workspace.workspace import Image, Limits
 from tests.support.containers import NAME, image
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER, parse_json
-from agentbatch.workspace.containers.context import Chosen
 from agentbatch.workspace.containers.engine import Answer, Engine, resource_limits
+from agentbatch.workspace.containers.images.context import Chosen
 from agentbatch.workspace.files.env_files import env_files_in
 
 NAME = "localhost/agentbatch-built"
