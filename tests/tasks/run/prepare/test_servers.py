@@ -100,6 +100,16 @@ PROTOCOLS = {
 }
 
 
+@pytest.mark.parametrize(("coder", "reached"), [("builtin", True), ("acp", False)])
+def test_without_a_network_a_server_elsewhere_is_out_of_reach_of_others(coder: str, reached: bool) -> None:
+    servers = {"s": McpServer(url="https://docs.example.com/mcp")}
+    plan = make_plan([Task(first_prompt="p", coder=coder)], Path(os.devnull), max_iterations=1)
+    task = replace(plan.tasks[0], servers=servers)
+    assert unserved([task], PROTOCOLS) == []
+    told = "With --no-network coders of others do not reach the MCP server s."
+    assert unserved([task], PROTOCOLS, no_network=True) == ([] if reached else [told])
+
+
 @pytest.mark.parametrize(
     ("coder", "server", "told"),
     [

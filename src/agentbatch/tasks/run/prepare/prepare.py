@@ -126,7 +126,10 @@ def prepare(
         plan=plan,
         coder=chosen.kind,
         above=rules_above(plan),
-        of_coders=(*chosen.warnings, *unserved(with_attempts(plan).tasks, kinds.entries)),
+        of_coders=(
+            *chosen.warnings,
+            *unserved(with_attempts(plan).tasks, kinds.entries, no_network=settings.no_network),
+        ),
         coders=chosen.names,
         own_models=chosen.own_models,
         evaluator=evaluator,

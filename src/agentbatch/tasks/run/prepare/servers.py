@@ -89,18 +89,22 @@ def check_commands(tasks: Sequence[PlannedTask], path: str) -> None:
                 raise UserError(f"Task {task.id}: its MCP server {name} cannot be started. {error}") from None
 
 
-def unserved(tasks: Iterable[PlannedTask], entries: Mapping[str, CoderEntry]) -> list[str]:
-    """What coders of others do not get of their tasks' servers, a sentence each. Raises UserError where a task requires
-    it. Pure."""
+def unserved(
+    tasks: Iterable[PlannedTask], entries: Mapping[str, CoderEntry], *, no_network: bool = False
+) -> list[str]:
+    """What coders of others do not get of their tasks' servers, a sentence each. `no_network`: in their sandbox. Raises
+    UserError where a task requires it. Pure."""
     commands: dict[str, None] = {}
     headers: dict[str, None] = {}
+    unreached: dict[str, None] = {}
     narrowed: dict[str, None] = {}
     for task in tasks:
         for coder in task.coders:
             entry = entries[coder]
             untold = entry.protocol == "command" and not entry.configures_servers
             for name, server in task.servers.items() if entry.protocol != "builtin" else ():
-                cannot = untold or bool(server.headers)
+                far = no_network and bool(server.url)
+                cannot = untold or bool(server.headers) or far
                 if cannot and server.required:
                     raise UserError(
                         f"Task {task.id} requires the MCP server {name}, which {coder} cannot have."
@@ -109,11 +113,14 @@ def unserved(tasks: Iterable[PlannedTask], entries: Mapping[str, CoderEntry]) ->
                     commands[coder] = None
                 elif server.headers:
                     headers[name] = None
+                elif far:
+                    unreached[name] = None
                 elif server.tools is not None:
                     narrowed[name] = None
     sentences = (
         (commands, "{} gets no MCP servers: its entry in agents/coders.toml has no place for them."),
         (headers, "Headers stay outside of the sandbox: coders of others do without the MCP server {}."),
+        (unreached, "With --no-network coders of others do not reach the MCP server {}."),
         (narrowed, "Coders of others have all tools of the MCP server {}, whatever `tools` says."),
     )
     return [text.format(list_names(list(names))) for names, text in sentences if names]
