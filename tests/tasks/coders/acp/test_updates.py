@@ -136,8 +136,8 @@ def test_what_an_update_says(update: dict[str, Any], told: object) -> None:
             {"name": "mcp__notes__add"},
         ),
         ({"rawOutput": {"message": "No such tool.", "code": "failure"}}, {"output": "No such tool."}),
-        ({"title": "Preparing file…", "_meta": {"claudeCode": {"toolName": "Write"}}}, {"name": "Write"}),
-        ({"_meta": {"claudeCode": {"toolName": 5}}, "rawOutput": [7]}, {"name": None, "output": None}),
+        ({"title": "Preparing file…", "name": "Write"}, {"name": "Write"}),
+        ({"_meta": {"goose": {"toolCall": 5}}, "name": 5, "rawOutput": [7]}, {"name": None, "output": None}),
         # edits
         (
             {

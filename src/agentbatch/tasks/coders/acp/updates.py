@@ -77,7 +77,7 @@ def _call(update: Mapping[str, Any]) -> CallTold | None:
     arguments = given if isinstance(given, dict) else None
     output = _output(update.get("content"), result)
     kind, title = _string(update.get("kind"), 40), _string(update.get("title"), 500)
-    tool = _tool(update.get("_meta"))
+    tool = _string(update.get("name"), MAX_ID) or _tool(update.get("_meta"))
     if kind is None and tool:
         kind = KINDS.get(tool.lower())  # goose tells none
     return CallTold(
@@ -97,9 +97,9 @@ def _call(update: Mapping[str, Any]) -> CallTold | None:
 
 
 def _tool(meta: object) -> str | None:
-    """The tool's name, as Claude Code, goose and Qwen Code tell it; the titles of others are names."""
+    """The tool's name, as goose and Qwen Code tell it; the titles of others are names."""
     given = _table(meta)
-    places = (given, _table(given.get("claudeCode")), _table(_table(given.get("goose")).get("toolCall")))
+    places = (given, _table(_table(given.get("goose")).get("toolCall")))
     return next(filter(None, (_string(place.get("toolName"), MAX_ID) for place in places)), None)
 
 
