@@ -65,7 +65,7 @@ class LocalRun:
         self.containers = None if rules.engine is None else self._containers(rules, rules.engine)
         self.own = own
         self.setups = SetupCaches(setups)
-        self.isolation = Isolation(run_id, own, self.disk, self.contents, repositories or {})
+        self.isolation = Isolation(run_id, own, self.disk, self.contents, repositories or {}, self.mark)
 
     def _containers(self, rules: SandboxRules, engine: "Engine") -> "Containers":
         from agentbatch.workspace.containers.walls import Containers

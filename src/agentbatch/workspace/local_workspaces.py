@@ -9,6 +9,7 @@ from pathlib import Path
 from agentbatch.workspace.containers.leftovers import remove_containers
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.isolation.isolation import WORK
+from agentbatch.workspace.isolation.worktree.git import end_gits
 from agentbatch.workspace.local_run import LocalRun, mark_of
 from agentbatch.workspace.local_task_workspace import MAY_GO, SCRATCH, LocalTaskWorkspace
 from agentbatch.workspace.programs.homes import HOMES
@@ -26,6 +27,7 @@ class LocalWorkspaces(LocalRun):
         return LocalTaskWorkspace(self, order, self.tasks / order.task_id)
 
     async def remove_leftovers(self, ended: Sequence[str]) -> None:
+        await asyncio.to_thread(end_gits, self.mark)
         await asyncio.to_thread(sweep, self.mark)
         await asyncio.to_thread(remove_groups, self.mark)
         await asyncio.to_thread(remove_containers, self.tasks, self.mark, self.own)

@@ -1,7 +1,9 @@
 """A process is killed with SIGKILL while it makes, keeps and removes worktrees; the next one finds its way."""
 
+import asyncio
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,9 @@ import pytest
 
 from agentbatch.workspace.inspection import remove_isolated_dirs
 from agentbatch.workspace.isolation.isolation import Isolation
+from tests.support.programs import alive
+from tests.support.waiting import until
+from tests.support.workspaces import local_workspaces
 from tests.workspace.repositories import branches, environment, git, make_repository, needs_git, state
 
 pytestmark = needs_git
@@ -78,6 +83,41 @@ async def test_killed_at_any_moment(tmp_path: Path, with_git: bool, kills: int) 
     assert git(repository, "fsck", "--no-dangling") == ""
     assert len(branches(repository)) >= TASKS
     assert {**state(repository), "locks": []} == before
+
+
+ENGINE = """
+import asyncio, os, sys
+from pathlib import Path
+from agentbatch.workspace.workspace import Order
+from tests.support.workspaces import local_workspaces
+
+place = local_workspaces(Path(sys.argv[2]), os.environ).make(Order("t", sys.argv[1], "worktree", {}, (), 60.0))
+asyncio.run(place.start())
+"""
+
+
+@pytest.mark.slow
+async def test_a_git_that_a_killed_engine_left_at_work_has_ended_when_the_run_is_resumed(
+    tmp_path: Path,
+) -> None:
+    """On a busy machine it would else make a worktree that was looked for before."""
+    repository, tasks = make_repository(tmp_path / "repo", {"a": "a"}), tmp_path / "tasks"
+    begun, asked, wrapped = tmp_path / "begun", tmp_path / "asked", tmp_path / "bin/git"
+    wrapped.parent.mkdir()
+    waits = f"trap 'touch {asked}; exit 1' TERM; touch {begun}; sleep 600 & wait"
+    words = f'case "$*" in *"worktree add"*) {waits} ;; esac; exec {shutil.which("git")} "$@"'
+    wrapped.write_text(f"#!/bin/bash\n{words}\n")
+    wrapped.chmod(0o755)
+    environ = environment(tmp_path / "home")
+    engine = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-c", ENGINE, str(repository), str(tasks)],
+        env={**environ, "PATH": f"{wrapped.parent}:{environ['PATH']}"},
+    )
+    await until(begun.exists)
+    engine.kill()
+    await engine.wait()
+    await local_workspaces(tasks, environ).remove_leftovers([])
+    assert (alive(str(wrapped)), asked.exists()) == ([], True), "it has ended by itself"
 
 
 def begin_and_kill(arguments: list[str], environ: dict[str, str], seconds: float, with_git: bool) -> None:

@@ -40,11 +40,12 @@ class Isolation:
         disk: DiskWork | None = None,
         contents: Contents | None = None,
         settled: Mapping[Path, Path] = MappingProxyType({}),
+        mark: str = "",
     ) -> None:
-        """`settled`: the repository of each source, where that was found out before the run."""
+        """`settled`: the repository of each source, where that was found out before the run. `mark`: the run's."""
         self._run_id = run_id
         self._settled = settled
-        self._git = Git(environ)
+        self._git = Git(environ, mark)
         self._disk = disk or DiskWork()
         self._contents = contents or Contents()
         self._sources: Sources = Sources()

@@ -61,6 +61,22 @@ def sweep(token: str, leader: int = 0) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
+def ask_to_end(token: str, patience: float) -> None:
+    """SIGTERM for every process that carries `token`; returns when all have ended, or after so many seconds."""
+    until, doubts, ended, asked = time.monotonic() + patience, 0, frozenset[int](), set[int]()
+    while time.monotonic() < until:
+        found = members(token)
+        doubts = 0 if found.pids else doubts + 1
+        if not found.pids and (found.settled(ended) or doubts > MAX_DOUBTS):
+            return
+        ended = found.ended
+        for pid in found.pids - asked:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
+        asked |= found.pids
+        time.sleep(PAUSE)
+
+
 def members(token: str, leader: int = 0) -> Members:
     """The processes that carry `token`, and what descends from one or from `leader`, which may hide its environment."""
     seen: dict[str, set[int]] = {"marked": set(), "ended": set(), "beginning": set(), "other": set()}

@@ -14,6 +14,7 @@ from agentbatch.errors import UserError
 from agentbatch.patterns import regex
 from agentbatch.text import clip
 from agentbatch.workspace.shell.environment import shell_environment
+from agentbatch.workspace.shell.marks import MARK, ask_to_end
 
 BRANCHES = "agentbatch"
 """The branch of an isolated task is agentbatch/<run>/<task>, as git allows it."""
@@ -84,9 +85,11 @@ class Pinned:
 
 
 class Git:
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        """`environ`: the process's; no GIT_* variable and no key of it reaches git."""
+    def __init__(self, environ: Mapping[str, str], mark: str = "") -> None:
+        """`environ`: the process's; no GIT_* variable and no key of it reaches git. `mark`: by which `end_gits` finds
+        what a kill of this process leaves at work."""
         passed = {name: environ[name] for name in _ALSO_PASSED if name in environ}
+        passed |= {MARK: _marked(mark)} if mark else {}
         self._env = {**shell_environment(environ, {**passed, **_UNATTENDED}, ())}
         self._program = shutil.which("git", path=self._env.get("PATH", os.defpath)) or "git"
         self._known: dict[Hashable, dict[str, str]] = {}
@@ -167,6 +170,16 @@ class Git:
         if signature is not None:
             self._known[signature] = found
         return found
+
+
+def end_gits(mark: str) -> None:
+    """What a killed session has left at work would make, and lock, what another has removed since. Each is asked to
+    end, on which it removes its lock files and what it had half made. Slow: call it in a thread."""
+    ask_to_end(_marked(mark), PATIENCE)
+
+
+def _marked(mark: str) -> str:
+    return f"git:{mark}"
 
 
 def overrides(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
