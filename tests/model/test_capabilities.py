@@ -116,7 +116,7 @@ REASONING = (
         (
             ServerError(400, "This model only supports single tool-calls at once!"),
             BODY,
-            {"tool_mode": "schema"},
+            {"parallel_tool_calls": False},
         ),
         (ServerError(404, "No endpoints found that support tool use."), BODY, {"tool_mode": "schema"}),
         (ServerError(400, "System role not supported"), BODY, {"system": False}),
@@ -221,6 +221,16 @@ def test_what_schema_and_text_mode_are_refused() -> None:
         assert learn(TEXT_MODE, ServerError(400, text), WITH_STOP) == replace(TEXT_MODE, stop=False)
         assert learn(TEXT_MODE, ServerError(400, text), {"messages": []}) is None
     assert learn(TEXT_MODE, ServerError(400, "'stop' must have at most 4 elements"), WITH_STOP) is None
+
+
+def test_what_google_is_known_to_want() -> None:
+    """A tool's result without its name is no more than an invalid argument there (hermes-agent #19728)."""
+    for url in (
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/l/endpoints/openapi",
+    ):
+        assert initial_capabilities(url).history_rules == {"named"}
+        assert not initial_capabilities(url).tool_limits
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ class Capabilities:
     stop: bool = True
     """The endpoint accepts `stop`, which the text protocol sends."""
     parallel_tool_calls: bool = True
+    tool_limits: bool = True
+    """Schemas of tools may say more of a value than its type (`minLength`, …)."""
     refused_fields: frozenset[str] = frozenset()
     """Fields that the endpoint does not take back in assistant messages and calls: `reasoning_content`, …"""
     empty_contents: tuple[EmptyContent, ...] = EMPTY_CONTENTS
@@ -88,6 +90,7 @@ class Capabilities:
             tool_mode=max(self.tool_mode, other.tool_mode, key=TOOL_MODES.index),
             stop=self.stop and other.stop,
             parallel_tool_calls=self.parallel_tool_calls and other.parallel_tool_calls,
+            tool_limits=self.tool_limits and other.tool_limits,
             refused_fields=self.refused_fields | other.refused_fields,
             empty_contents=min(self.empty_contents, other.empty_contents, key=len),
             history_rules=self.history_rules | other.history_rules,
@@ -112,6 +115,7 @@ class Capabilities:
             (self.tool_mode != after.tool_mode, _MODE_NAMES[self.tool_mode]),
             (self.stop != after.stop, "stop"),
             (self.parallel_tool_calls != after.parallel_tool_calls, "parallel_tool_calls"),
+            (self.tool_limits != after.tool_limits, "limits in the schemas of tools"),
             *(
                 (True, f"{name} in the history")
                 for name in sorted(after.refused_fields - self.refused_fields)
@@ -143,6 +147,8 @@ _RULE_NAMES: Mapping[HistoryRule, str] = {
     "short_ids": "ids of calls as they are",
     "reasoning": "a history without reasoning_content",
     "signed": "calls without a thought signature",
+    "named": "results of tools without the tool's name",
+    "single_calls": "several calls in one message",
     "tools_with_calls": "a history with calls where no tools are offered",
     "no_items": "earlier output items",
 }

@@ -21,6 +21,8 @@ HISTORY: list[dict[str, Any]] = [
     {"role": "user", "content": "u"},
 ]
 THOUGHTFUL = [*HISTORY[:2], {**HISTORY[2], "reasoning_content": "hm", "reasoning": "hm"}, *HISTORY[3:]]
+TWO_CALLS = [*HISTORY[:2], {**HISTORY[2], "tool_calls": [CALL, {**CALL, "id": "call_2"}]}, *HISTORY[3:]]
+SIGNED_THOUGHTS = [*HISTORY[:2], {**HISTORY[2], "reasoning_details": [{"signature": "s"}]}, *HISTORY[3:]]
 CLEAN = [*HISTORY[:2], {"role": "assistant", "content": "a"}, {"role": "user", "content": "u"}]
 FULL = Capabilities()
 
@@ -69,6 +71,15 @@ def fields(*names: str) -> dict[str, Any]:
         (422, b'{"detail":[{"type":"string_type","loc":["body","messages",2,"content"],"msg":"Input should be a valid string","input":null}]}', HISTORY, {"empty_contents": ("empty", "word")}),
         (422, b"Failed to deserialize the JSON body into the target type: messages[2]: missing field `content` at line 1 column 700", HISTORY, {"empty_contents": ("empty", "word")}),
         (400, b'{"type":"error","error":{"type":"invalid_request_error","message":"messages: text content blocks must be non-empty"}}', CLEAN, None),
+        (400, b'{"errors":[{"message":"AiError: Bad input: Error: oneOf at \'/\' not met, 0 matches: required properties at \'/\' are \'prompt\', Type mismatch of \'/messages/2/content\', \'string\' not in \'null\'","code":5006}],"success":false}', HISTORY, {"empty_contents": ("empty", "word")}),
+        (500, b'{"error":{"code":500,"message":"Jinja Exception: can only concatenate str (not \\"NoneType\\") to str","type":"server_error"}}', HISTORY, {"empty_contents": ("empty", "word")}),
+        # names of tools, several calls
+        (400, b'[{"error":{"code":400,"message":"* GenerateContentRequest.contents[2].parts[0].function_response.name: Name cannot be empty.\\n","status":"INVALID_ARGUMENT"}}]', HISTORY, rules("named")),
+        (400, b'{"error":{"message":"The GenerateContentRequest proto is invalid:\\n  * contents[4].parts[0].function_response.name: [REQUIRED_FIELD_MISSING]"}}', HISTORY, rules("named")),
+        (400, b'{"error":{"message":"messages[3].name: field required"}}', HISTORY, rules("named")),
+        (500, b'{"error":{"code":500,"message":"Jinja Exception: This model only supports single tool-calls at once!","type":"server_error"}}', TWO_CALLS, rules("single_calls")),
+        # thoughts of another model
+        (400, b'{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\\"message\\":\\"messages.7.content.2: Invalid `signature` in `thinking` block\\"}","provider_name":"Amazon Bedrock"}}}', SIGNED_THOUGHTS, fields("reasoning_details")),
         # no tools
         (400, b'{"error":{"message":"litellm.UnsupportedParamsError: Anthropic doesn\'t support tool calling without `tools=` param specified. Pass `tools=` param OR set `litellm.modify_params = True`","type":"None","code":"400"}}', HISTORY, rules("tools_with_calls")),
         (400, b'{"message":"The toolConfig field must be defined when using toolUse and toolResult content blocks."}', HISTORY, rules("tools_with_calls")),

@@ -30,6 +30,10 @@ from agentbatch.redaction import Redactor
             {"error": {"message": "Provider returned error", "metadata": {"raw": "prompt is too long"}}},
             ServerError(400, "Provider returned error: prompt is too long"),
         ),
+        (
+            {"success": False, "errors": [{"code": 5006, "message": "AiError: Bad input"}], "result": {}},
+            ServerError(400, "AiError: Bad input", "5006"),
+        ),
         ({"error": {"message": None, "code": True, "param": 3}}, ServerError(400, "", "", "", "3")),
     ],
 )

@@ -28,6 +28,9 @@ T: Message = {"role": "tool", "tool_call_id": "call_1", "content": "t"}
 FUNCTION = {"name": "bash", "arguments": "{}"}
 CALL = {"id": "call_1", "type": "function", "function": FUNCTION}
 C: Message = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+CALL2 = {**CALL, "id": "call_2"}
+C2: Message = {**C, "tool_calls": [CALL2]}
+T2: Message = {**T, "tool_call_id": "call_2"}
 BRIDGED: Message = {"role": "assistant", "content": BRIDGE}
 SIGNED = {**CALL, "extra_content": {"google": {"thought_signature": "real"}}}
 
@@ -64,6 +67,12 @@ def joined(*texts: str, role: str = "user") -> Message:
             ],
         ),
         ("signed", [U, {**C, "tool_calls": [SIGNED, CALL]}, T, A], None),
+        ("named", [U, C, T, A], [U, C, {**T, "name": "bash"}, A]),
+        ("named", [U, C, {**T, "name": "sh"}, {**T, "tool_call_id": "call_9"}], None),
+        ("single_calls", [S, U, C, T, A, U], None),
+        ("single_calls", [U, {**C, "content": "w", "tool_calls": [CALL, CALL2]}, T, T2, U], [U, {**C, "content": "w"}, T, C2, T2, U]),
+        ("single_calls", [{**C, "tool_calls": [CALL, CALL2]}, T2, T, {**C, "tool_calls": [CALL, CALL2]}, T, T2], [C2, T2, C, T, C, T, C2, T2]),
+        ("single_calls", [{**C, "tool_calls": [CALL, CALL2]}, T, U], [C, T, C2, U]),
     ],
 )  # fmt: skip
 def test_a_history_in_the_form_that_a_rule_wants(
@@ -74,7 +83,7 @@ def test_a_history_in_the_form_that_a_rule_wants(
     assert shaped(shaped(messages, {rule}), {rule}) == shaped(messages, {rule})
 
 
-@pytest.mark.parametrize("rule", ["alternate", "short_ids", "reasoning", "signed"])
+@pytest.mark.parametrize("rule", ["alternate", "short_ids", "reasoning", "signed", "named", "single_calls"])
 def test_a_longer_history_extends_the_request_before_it(rule: HistoryRule) -> None:
     """Prefix caches keep serving: what was sent once is sent again in the same form. (A rule about system messages
     moves them, and is learnt once.)"""

@@ -8,8 +8,8 @@ from agentbatch.model.refusals.overflow import is_overflow
 from agentbatch.model.refusals.server_error import ServerError
 from agentbatch.model.reply import ErrorKind
 
-TRANSIENT_STATUSES = frozenset({408, 409, 425})
-"""With all of 5xx: what may succeed a moment later."""
+TRANSIENT_STATUSES = frozenset({408, 409, 425, 499})
+"""With all of 5xx: what may succeed a moment later. 499: Google's CANCELLED."""
 
 
 @dataclass(frozen=True)

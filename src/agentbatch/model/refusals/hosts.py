@@ -33,6 +33,12 @@ HOSTS = (
         {"history_rules": frozenset({"alternate"}), "refused_fields": frozenset({"reasoning_content"})},
         "no user after a tool: mistral-common #169, zed #37021; no reasoning_content: charmbracelet/crush #1590",
     ),
+    Host(
+        ("generativelanguage.googleapis.com", "aiplatform.googleapis.com"),
+        {"history_rules": frozenset({"named"}), "tool_limits": False},
+        "a tool's result without its name is no more than 'Request contains an invalid argument' (NousResearch/"
+        "hermes-agent #19728); of words in schemas it knows a few (openswarm #24, pollinations #6307)",
+    ),
 )
 
 

@@ -12,6 +12,7 @@ from agentbatch.model.refusals.overflow import is_overflow
 from agentbatch.model.refusals.server_error import ServerError
 from agentbatch.model.request.cache_marks import has_marks
 from agentbatch.model.request.history import HistoryRule, extra_fields, has_calls, is_wordless, shaped
+from agentbatch.model.request.tool_schemas import limits_in
 from agentbatch.patterns import regex
 
 LEARNING_STATUSES = frozenset({400, 404, 405, 415, 422, 500, 501})
@@ -112,6 +113,20 @@ WORDINGS = (
         "Gemini 3 'Function call is missing a thought_signature in functionCall parts' (earendil-works/pi #1825)",
     ),
     HistoryWording(
+        "named",
+        regex(
+            r"function_?response\.name|messages?[\[.]\d+\]?\.name\b.{0,60}(required|missing|empty)"
+            r"|tool (message|role|result)s?\b.{0,60}\bname\b.{0,30}(required|missing|empty|must)"
+        ),
+        "Gemini 'contents[2].parts[0].function_response.name: Name cannot be empty.' (ollama/ollama #14214, "
+        "langflow-ai/langflow #9437), '[REQUIRED_FIELD_MISSING]' (earendil-works/pi #1360)",
+    ),
+    HistoryWording(
+        "single_calls",
+        regex(r"single tool.?calls? at once|only (one|a single) tool call (is|per)"),
+        "Llama 3's chat templates 'This model only supports single tool-calls at once!' (unslothai/unsloth #7426)",
+    ),
+    HistoryWording(
         "tools_with_calls",
         regex(
             r"without .{0,3}tools=?.{0,3} param|toolconfig field must be defined"
@@ -140,11 +155,32 @@ _CONTENT = regex(
     r"content['\"`]?\b.{0,80}(\bgot null|\bnull\b.{0,20}not|not be (null|empty)|\bis (empty|blank|required)"
     r"|field must be a string|valid string|received null|non-?empty|non-whitespace|nonetype)"
     r"|missing field .{0,3}content|text field .{0,120}is blank|text content blocks must"
+    r"|concatenate str \(not \"nonetype\"\)|type mismatch of '/messages/\d+/content'"
 )
 """OpenAI and Azure "Invalid value for 'content': expected a string, got null" (one-api #784); LM Studio "'content'
 field must be a string or an array of objects" (lmstudio-bug-tracker #261); Bedrock "The text field in the ContentBlock
 object is blank" (vercel/ai #13523), "The content field in the Message object is empty" (Portkey-AI/gateway #995);
-Anthropic "text content blocks must be non-empty" (anthropics/claude-code #59812)."""
+Anthropic "text content blocks must be non-empty" (anthropics/claude-code #59812); chat templates that add the text up
+"can only concatenate str (not "NoneType") to str"; Cloudflare "Type mismatch of '/messages/2/content'"."""
+
+_SIGNATURE = regex(
+    r"invalid .?signature.? in .?thinking|corrupted thought.?signature|thought.?signature is (not valid|invalid)"
+)
+"""Anthropic "Invalid `signature` in `thinking` block", after another model or provider has thought (anomalyco/opencode
+#6418, linanwx/nagobot #21)."""
+
+SIGNED_FIELDS = frozenset({"reasoning_details", "thinking_blocks", "thinking", "extra_content"})
+"""What has signatures, at OpenRouter, LiteLLM, and Google."""
+
+_TOOL_SCHEMA = regex(
+    r"invalid schema for function|json schema not supported|schema conversion failed|unrecognized schema"
+    r"|moonshot flavored json schema|unsupported json schema|input_schema"
+)
+_OF_TOOLS = regex(r"\btools?\b|function|schema|grammar")
+"""Gemini "Unknown name "exclusiveMinimum" at 'tools[0].function_declarations[0].parameters…'" (openswarm #24);
+Anthropic "tools.25.custom: For 'integer' type, properties maximum, minimum are not supported" (earendil-works/pi
+#9953); Cerebras "Unsupported JSON schema fields: {'minItems'}" (claude-code-router #708); OpenAI "Invalid schema for
+function"; Fireworks and llama.cpp where they make a grammar of it."""
 
 
 _MARKS = regex(
@@ -171,6 +207,8 @@ def learn(capabilities: Capabilities, error: ServerError, body: Mapping[str, Any
     about_history = _learn_history(capabilities, error, body)
     if about_history is not None:
         return about_history
+    if capabilities.tool_limits and _refuses_limits(error, body):
+        return replace(capabilities, tool_limits=False)
     apis = body.get(APIS, ())
     if refuses_api(error, apis):
         return replace(capabilities, apis=apis[1:])
@@ -211,6 +249,8 @@ def _learn_history(
         new = wording.rule not in capabilities.history_rules and wording.pattern.search(words)
         if new and _would_change(wording.rule, capabilities, messages, body):
             return replace(capabilities, history_rules=capabilities.history_rules | {wording.rule})
+    if _SIGNATURE.search(words) and (signed := SIGNED_FIELDS & extra_fields(messages)):
+        return replace(capabilities, refused_fields=capabilities.refused_fields | signed)
     if _CONTENT.search(words) and len(capabilities.empty_contents) > 1 and any(map(is_wordless, messages)):
         return replace(capabilities, empty_contents=capabilities.empty_contents[1:])
     if _REFUSAL.search(words):
@@ -220,6 +260,22 @@ def _learn_history(
         if refused:
             return replace(capabilities, refused_fields=capabilities.refused_fields | refused)
     return None
+
+
+def _refuses_limits(error: ServerError, body: Mapping[str, Any]) -> bool:
+    """It is about what schemas of tools say of values beside their types."""
+    words, limits = error.words, limits_in(body.get("tools"))
+    if not limits:
+        return False
+    named = _OF_TOOLS.search(words) and any(
+        re.search(rf"\b({word.lower()}|{_SNAKE.sub('_', word).lower()})\b", words)
+        for word in limits
+        if word.isalnum()
+    )
+    return bool(named or _TOOL_SCHEMA.search(words))
+
+
+_SNAKE = regex(r"(?<=[a-z])(?=[A-Z])")
 
 
 def _would_change(
@@ -263,7 +319,7 @@ def _learn_field(
         return replace(capabilities, reasoning_effort=False)
     if APIS in body and capabilities.output_limits and "max_output_tokens" in words:
         return replace(capabilities, output_limits=())
-    if "parallel_tool_calls" in body and "parallel_tool_calls" in words:
+    if "parallel_tool_calls" in body and ("parallel_tool_calls" in words or "single tool-calls" in words):
         return replace(capabilities, parallel_tool_calls=False)
     if "temperature" in body and "temperature" in words:
         return replace(capabilities, temperature=False)

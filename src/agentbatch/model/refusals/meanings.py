@@ -84,6 +84,12 @@ MEANINGS: tuple[Meaning, ...] = (
         frozenset({200, 400, 422}),
         field="failedgeneration",
     ),
+    Meaning(
+        "transient",
+        "Groq's flex tier is full for a moment (console.groq.com/docs/errors); 498 is Cohere's refusal, too",
+        frozenset({498}),
+        words=r"capacity[ _]exceeded",
+    ),
     # The account is empty: said by code.
     Meaning(
         "rate",

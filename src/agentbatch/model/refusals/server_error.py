@@ -79,6 +79,8 @@ def error_in(status: int, document: Any) -> ServerError | None:
         if document.get("choices") is not None or not any(document.get(key) for key in MESSAGES):
             return None
         error = document
+    if isinstance(error, list) and error and isinstance(error[0], dict):
+        error = error[0]  # Cloudflare's and JSON:API's
     if not isinstance(error, dict):
         return ServerError(status, message=_text(error), fields=fields_of(fields_from), written=written)
     message = next((error[key] for key in (*MESSAGES, "error") if error.get(key)), "")

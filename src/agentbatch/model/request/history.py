@@ -18,12 +18,15 @@ HistoryRule = Literal[
     "short_ids",
     "reasoning",
     "signed",
+    "named",
+    "single_calls",
     "tools_with_calls",
     "no_items",
 ]
 """`no_developer`: the developer's role is called system; `one_system`: one system message, first; `alternate`: user and
 assistant take turns, an assistant stands between a tool and a user; `short_ids`: ids of calls have nine letters and
 digits; `reasoning`: each assistant message has `reasoning_content`; `signed`: calls have Gemini's thought signature;
+`named`: a tool's result has its name; `single_calls`: one call in a message, and its result behind it;
 `tools_with_calls`: no calls in the history of a request that offers no tools; `no_items`: words in place of the items
 that a response of the Responses API had."""
 
@@ -183,6 +186,40 @@ def _sign(call: Message) -> Message:
     return {**call, "extra_content": {"google": {"thought_signature": UNSIGNED}}}
 
 
+def _named(messages: list[Message]) -> list[Message]:
+    names: dict[str, Any] = {}
+    shaped: list[Message] = []
+    for message in messages:
+        names.update((str(call.get("id")), _function(call).get("name")) for call in _calls(message))
+        name = names.get(str(message.get("tool_call_id"))) if message.get("role") == "tool" else None
+        shaped.append({**message, "name": name} if name and not message.get("name") else message)
+    return shaped
+
+
+def _with_single_calls(messages: list[Message]) -> list[Message]:
+    """A message with several calls as that many, each in front of its result; the first has the words."""
+    shaped: list[Message] = []
+    waiting: dict[str, Message] = {}
+    """Calls whose results have not come, each in a message of its own."""
+    for message in messages:
+        if message.get("role") == "tool":
+            call = waiting.pop(str(message.get("tool_call_id")), None)
+            shaped += [message] if call is None else [call, message]
+            continue
+        shaped += waiting.values()
+        waiting = {}
+        calls = _calls(message)
+        if len(calls) > 1:
+            waiting = {
+                str(call.get("id")): {"role": "assistant", "content": None, "tool_calls": [call]}
+                for call in calls
+            }
+            waiting[str(calls[0].get("id"))] = {**message, "tool_calls": calls[:1]}
+        else:
+            shaped.append(message)
+    return [*shaped, *waiting.values()]
+
+
 def _without_items(messages: list[Message]) -> list[Message]:
     return of_source(messages, "")
 
@@ -194,6 +231,8 @@ _SHAPES: Mapping[HistoryRule, Callable[[list[Message]], list[Message]]] = {
     "short_ids": _with_short_ids,
     "reasoning": _with_reasoning,
     "signed": _signed,
+    "named": _named,
+    "single_calls": _with_single_calls,
     "no_items": _without_items,
 }
 

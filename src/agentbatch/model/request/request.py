@@ -9,6 +9,7 @@ from agentbatch.model.capabilities import Capabilities, ToolMode
 from agentbatch.model.reply import Message, ToolSpec
 from agentbatch.model.request.cache_marks import marked
 from agentbatch.model.request.history import has_calls, shaped, with_empty_content, without_fields
+from agentbatch.model.request.tool_schemas import plain_tools
 
 Schema = tuple[str, dict[str, Any]]
 """A name and a JSON schema for the answer."""
@@ -86,6 +87,8 @@ def build_body(
 ) -> dict[str, Any]:
     """The body as a dict. History messages are passed on unchanged except for what the endpoint cannot accept."""
     history = list(messages)
+    if tools and not capabilities.tool_limits:
+        tools = plain_tools(tools)
     body: dict[str, Any] = {"model": model}
     wanted = schema
     if not tools and "tools_with_calls" in capabilities.history_rules and has_calls(history):
