@@ -5,7 +5,7 @@ import pytest
 from agentbatch.runs import events as e
 from agentbatch.runs.log_lines import VERIFIED_ALONE, cause_text, failure_text, line
 from agentbatch.runs.state.run_state import RunState
-from agentbatch.runs.state.task_state import TaskState, VerdictRecord
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.usage import Usage
 from tests.support.run_events import NOON, run_started
 
@@ -282,22 +282,25 @@ def test_the_cause_comes_first(error: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        # The check that failed, and what it said last: its command would fill the line alone.
-        ({"status": "timeout", "reason": "max_iterations"}, "verify failed: 2 tests failed"),
-        ({"status": "error", "reason": "stalled"}, "verify failed: 2 tests failed"),
+        # The reason has a place of its own.
+        (
+            {
+                "status": "timeout",
+                "reason": "max_iterations",
+                "error": "Not accepted after 2 iterations. A. B.",
+            },
+            "A. B.",
+        ),
+        ({"status": "error", "reason": "blocked", "error": "blocked: no key"}, "blocked: no key"),
         ({"status": "timeout", "reason": "wall_clock", "error": "Too late."}, "Too late."),
         ({"status": "cancelled", "reason": "superseded"}, "another attempt was completed first"),
         ({"status": "completed", "reason": "accepted"}, ""),
-        ({"status": "timeout", "reason": "max_iterations", "verdicts": ()}, "iteration limit reached"),
+        ({"status": "timeout", "reason": "max_iterations"}, "iteration limit reached"),
     ],
 )
 def test_why_a_task_is_not_completed(fields: dict[str, Any], told: str) -> None:
-    check = e.CheckLine(kind="verify", command="make test " * 20, passed=False, said="2 tests failed")
-    verdict = VerdictRecord(
-        iteration=1, accepted=False, verdict=None, refusals=["no"], tampering=[], follow_up="", checks=[check]
-    )
     task = TaskState(id="t", index=0, dir="", first_prompt="p", max_iterations=2)
-    assert cause_text(task.model_copy(update={"verdicts": (verdict,), **fields})) == told
+    assert cause_text(task.model_copy(update=fields)) == told
 
 
 def test_a_refused_iteration_is_told_in_one_line() -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from agentbatch.runs.verdict_words import MAX_ITEMS, MAX_PROOFS, Proof, required
+from agentbatch.runs.events import CheckLine
+from agentbatch.runs.verdict_words import MAX_ITEMS, MAX_PROOFS, Proof, required, why_not
 
 C2 = {"ref": "C2", "quote": "8", "where": "command, exit 0: python3 prog.py"}
 NOWHERE = {"ref": "C2", "quote": "9", "where": ""}
@@ -45,3 +46,31 @@ def test_they_are_bounded() -> None:
 def test_a_quote_stands_before_its_place() -> None:
     assert Proof("8", "[C2] x").text == '"8" [C2] x'
     assert Proof("no code for it").text == "no code for it"
+
+
+VERIFY = CheckLine(kind="verify", command="make test", passed=False, said="2 tests failed")
+LACKING = {"complete": False, "blocked": False, "missing": ["no tests", "", "no tests", 7, "no README"]}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "checks", "refusals", "why"),
+    [
+        (None, [VERIFY], ["The check `make test` failed."], "verify failed: 2 tests failed"),
+        (LACKING, [VERIFY], ["x"], "verify failed: 2 tests failed"),
+        (LACKING, [], ["The evaluator says ..."], "not complete: no tests and 1 more"),
+        ({**LACKING, "blocked": True}, [VERIFY], ["x"], "blocked: no tests and 1 more"),
+        (
+            {"complete": False, "requirements": [{"text": "it runs", "met": False}]},
+            [],
+            ["x"],
+            "not complete: it runs",
+        ),
+        ({"complete": False, "missing": "no list"}, [], ["", "x", "y"], "x"),
+        ({"complete": True, "missing": ["a"]}, [], ["Called complete, but ..."], "Called complete, but ..."),
+        (None, [], [], ""),
+    ],
+)
+def test_why_work_was_not_accepted(
+    verdict: dict[str, Any] | None, checks: list[CheckLine], refusals: list[str], why: str
+) -> None:
+    assert why_not(verdict, checks, refusals) == why

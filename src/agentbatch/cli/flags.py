@@ -118,7 +118,7 @@ def add_run_flags(parser: argparse.ArgumentParser, shown: Collection[str] | None
     suppress = argparse.SUPPRESS
     modes.add_argument(
         "--serial", dest="mode", action="store_const", const="serial", default=suppress,
-        help="one task after another, with 2 s between starts",
+        help="one task after another, with 2 s between them",
     )  # fmt: skip
     modes.add_argument(
         "--parallel", dest="parallel", metavar="N", nargs="?", default=suppress,

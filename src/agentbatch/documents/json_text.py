@@ -35,13 +35,43 @@ def load_json(text: str) -> Any:
     except _Twice:
         raise Unreadable(_twice(text)) from None
     except json.JSONDecodeError as error:
-        raise Unreadable(f"not valid JSON at {position_at(text, error.pos)}: {error.msg}") from None
+        raise Unreadable(f"not valid JSON at {position_at(text, error.pos)}: {mistake(error)}") from None
     except RecursionError:
         raise Unreadable("nested too deeply") from None
     except ValueError as error:  # numbers of thousands of digits
         raise Unreadable(f"a number that is too long: {clip(str(error), 100)}") from None
     check_characters(text, data)
     return data
+
+
+_COMMENT = ("//", "/*", "#")
+_FOREIGN = regex(r"(None|True|False|undefined)\b")
+_MISTAKES = {
+    "Expecting ',' delimiter": "a comma or a closing bracket is missing before this",
+    "Expecting ':' delimiter": "a colon is missing before this",
+    "Invalid control character at": r"a line break or tab inside a text: write \n or \t",
+    "Invalid \\escape": r"a backslash inside a text: write \\",
+    "Unterminated string starting at": "this text has no closing quote",
+    "Extra data": "the document has ended before this",
+}
+"""What Python's words mean to somebody who wrote the file."""
+
+
+def mistake(error: json.JSONDecodeError) -> str:
+    """What is wrong where it could not be read on, in words without a full stop."""
+    rest = error.doc[error.pos :].lstrip(" \t\r\n,")
+    before = error.doc[: error.pos + 1].rstrip(" \t\r\n}]")
+    if rest.startswith(_COMMENT):
+        return "JSON has no comments"
+    if not error.doc[error.pos :].strip() and error.doc.strip():
+        return "it ends in the middle"
+    if rest[:1] in ("}", "]") and before.endswith(","):
+        return f"a comma stands before the closing {rest[0]}"
+    if rest.startswith("'"):
+        return "keys and texts stand in double quotes"
+    if foreign := _FOREIGN.match(rest):
+        return f"{foreign[0]} is no JSON: write null, true or false"
+    return _MISTAKES.get(error.msg.rstrip(":"), error.msg)
 
 
 def load_json_lines(text: str) -> Iterator[tuple[int, str, Any]]:

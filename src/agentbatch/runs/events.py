@@ -516,7 +516,7 @@ class CheckLine(BaseModel):
     counts: bool = True
     """False: it failed, and that does not speak against the work."""
     said: str = ""
-    """The last line that it printed, of one that failed; filled in where verdicts are kept."""
+    """The last line that it printed, of one that failed."""
 
 
 class VerdictReached(TaskEvent):

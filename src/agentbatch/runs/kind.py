@@ -1,5 +1,7 @@
 """What a run is a batch of: tasks, or plain requests. What differs between them is asked here, and nowhere else."""
 
+import re
+import shlex
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -229,11 +231,14 @@ def resume_command(state: RunState) -> str:
     return f"agentbatch resume {clip(state.info.run_id, MAX_ID)}"
 
 
-def retry_command(state: RunState) -> str:
-    """The command that runs again what failed; empty when nothing failed for good, or where what failed is a figure."""
+def retry_command(state: RunState, task_id: str = "") -> str:
+    """The command that runs again what failed, or of it one task; empty when nothing failed for good, or where what
+    failed is a figure."""
     if state.info is None or not kind_of(state.info).counts(state).failed or state.info.compared:
         return ""
-    return f"agentbatch resume {clip(state.info.run_id, MAX_ID)} --retry-failed"
+    pattern = "^" + re.escape(harmless(task_id)).replace("\\-", "-") + "$"
+    only = f" --filter {shlex.quote(pattern)}" if task_id else ""
+    return f"agentbatch resume {clip(state.info.run_id, MAX_ID)} --retry-failed{only}"
 
 
 def _host(endpoint: str, rehearsal: bool) -> str:

@@ -12,7 +12,6 @@ from agentbatch.runs.check_words import (
     check_text,
     counted_checks,
     end_word,
-    failed_first,
     last_said,
     said_by,
 )
@@ -21,7 +20,7 @@ from agentbatch.runs.state.acceptance import accepted_words
 from agentbatch.runs.state.bills import total_costs
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.runs.verdict_words import required
+from agentbatch.runs.verdict_words import required, why_not
 from agentbatch.text import (
     UNKNOWN,
     clip,
@@ -72,22 +71,24 @@ _LEADS = ("No progress", "Not accepted after ")
 """How an error begins that first says what the reason says already, and then the cause."""
 
 
+def _split(error: str) -> tuple[str, str]:
+    """What a task's error says of the reason, or nothing, and the cause."""
+    lead, _, cause = error.partition(". ")
+    return (lead, cause) if cause.strip() and lead.startswith(_LEADS) else ("", error)
+
+
 def failure_text(error: str) -> str:
     """A task's error with its cause first: what comes last is cut first."""
-    lead, _, cause = error.partition(". ")
-    if not cause.strip() or not lead.startswith(_LEADS):
-        return error
-    return f"{cause} ({lead[0].lower()}{lead[1:]})"
+    lead, cause = _split(error)
+    return f"{cause} ({lead[0].lower()}{lead[1:]})" if lead else error
 
 
 def cause_text(task: TaskState) -> str:
-    """Why a task is not completed: of one that was not accepted the check that failed and what it said last, else its
-    error with the cause first, else the reason. Empty: it is completed, or has not ended."""
+    """Why a task is not completed: the cause that its error tells (`verify failed: 1 test failed`), else the reason.
+    Empty: it is completed, or has not ended."""
     if task.status == "completed":
         return ""
-    refused = task.reason in ("max_iterations", "stalled") and bool(task.verdicts)
-    failed = failed_first(task.verdicts[-1].checks) if refused else ""
-    return failed or failure_text(task.error) or (reason_text(task.reason) if task.reason else "")
+    return _split(task.error)[1] or (reason_text(task.reason) if task.reason else "")
 
 
 def line(event: e.Event, state: RunState, verbose: bool) -> list[str]:
@@ -313,8 +314,7 @@ def _refused(event: e.Event, state: RunState) -> list[str]:
     """Why there is another iteration, where nothing else is told of the verdict."""
     if not isinstance(event, e.VerdictReached) or event.accepted or event.decision == "done":
         return []
-    failed = failed_first(state.by_id[event.task_id].verdicts[-1].checks)
-    why = failed or next(filter(None, map(_joined, event.refusals)), "")
+    why = _joined(why_not(event.verdict, event.checks, event.refusals))
     return [f"iteration {event.iteration} not accepted{f': {clip(why, SHORT_WIDTH)}' if why else ''}"]
 
 

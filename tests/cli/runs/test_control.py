@@ -1,6 +1,7 @@
 """The steering commands as processes, against an engine that is a process too and writes down what it is asked."""
 
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.cli.runs.choice import matching_task
+from agentbatch.cli.runs.choice import matching_task, running_run
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
+from tests.runs.stored_runs import interrupted
 from tests.support import commands
 from tests.support.commands import Started
 from tests.support.waiting import wait_until
@@ -226,6 +228,18 @@ def _until(condition: Callable[[], object], process: Started) -> None:
 def test_a_folder_without_runs_says_so(fleet: Fleet) -> None:
     code, _, err = fleet.say("stop")
     assert (code, "There are no runs in this folder" in err) == (2, True)
+
+
+async def test_a_task_of_a_run_that_is_over_is_run_again_by_a_resumption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = await interrupted(tmp_path)
+    failed = f"`agentbatch resume {folder.run_id} --retry-failed --filter '^t1$'` runs the task again."
+    with pytest.raises(UserError, match=re.escape(failed)):
+        running_run(None, again="t1")
+    with pytest.raises(UserError, match=f"`agentbatch resume {folder.run_id}` resumes the newest"):
+        running_run(None, again="t0")
 
 
 PLACES = {"build": 0, "build-2": 1, "7": 2, "build-30": 6, "做": 7}

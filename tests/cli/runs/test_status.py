@@ -58,23 +58,15 @@ async def test_json_of_an_interrupted_run(tmp_path: Path, capsys: pytest.Capture
     assert sum(document["tasks"].values()) == 2 * document["tasks"]["total"] == 8
 
 
-async def test_why_a_task_failed_is_what_its_check_said_last(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_why_each_task_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = begin(tmp_path)
     work(store, "t1")
-    check = e.CheckLine(kind="verify", command="make test", passed=False, said="ImportError: no plural")
-    refusal = "The check `make test` failed: exit code 1."
-    store.emit(
-        e.VerdictReached(
-            task_id="t1", iteration=1, accepted=False, decided_by="verify", verdict=None, decision="done",
-            refusals=[refusal], checks=[check],
-        )
-    )  # fmt: skip
-    store.emit(e.TaskFinished(task_id="t1", status="timeout", reason="max_iterations", error=refusal))
+    error = "Not accepted after 1 iteration. verify failed: ImportError: no plural"
+    store.emit(e.TaskFinished(task_id="t1", status="timeout", reason="max_iterations", error=error))
     await store.close()
-    run_command(status)
-    assert "verify failed: ImportError: no plural" in capsys.readouterr().out
+    for arguments in ((), ("--all",)):
+        assert run_command(status, *arguments) == 0
+        assert "\n      verify failed: ImportError: no plural\n" in capsys.readouterr().out
 
 
 async def test_a_run_under_way_seen_by_another_process(tmp_path: Path) -> None:

@@ -247,10 +247,15 @@ def test_long_lists_end_with_how_many_more() -> None:
         story.start(f"t{n}")
     run = opened(story, 2, alive=True)
     lines = text(run, 2).splitlines()
-    assert "  … and 10 more: --json lists all" in lines
+    assert "  … and 10 more: --all lists all" in lines
     assert "  … and 5 more: --json lists all" in lines
     assert sum(line.startswith("  ✗") for line in lines) == MAX_TASKS
-    document = status_document(RunReport(run, NOON + 2, BASE))
+    assert lines[lines.index("Causes") + 1].startswith(
+        "   30 x no progress in three iterations (tasks 1, 2, "
+    )
+    report = RunReport(run, NOON + 2, BASE)
+    assert sum(line.startswith("  ✗") for line in render_status(report, 80, 30)) == 30
+    document = status_document(report)
     assert (len(document["failedList"]), len(document["running"])) == (30, 25)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from agentbatch.display.json import done_record
-from agentbatch.display.reports.summary import Summary, group_causes
+from agentbatch.display.reports.causes import group_causes
+from agentbatch.display.reports.summary import Summary
 from agentbatch.display.reports.summary_text import render_text
 from agentbatch.display.reports.task_report import render_task
 from agentbatch.runs import events as e
@@ -85,7 +86,7 @@ def test_the_whole_summary(mixed: RunState) -> None:
         "",
         "Causes of errors",
         "    2 x model call failed: HTTP 500 (request 8f3a11): try again (tasks 2, 3)",
-        "    1 x iteration limit reached (task 4)",
+        "    1 x iteration limit reached: one test fails (task 4)",
         "",
         "Changed tests and protected files",
         "  - task 4: tests/test_primes.py",
@@ -130,6 +131,24 @@ def test_causes_keep_different_errors_apart(story: Callable[..., Any]) -> None:
     assert group_causes(summary_of(run.state).tasks) == [
         ("model call failed: HTTP 503", (2, 3)),
         ("model call failed: HTTP 500", (1,)),
+    ]
+
+
+def test_work_that_was_not_accepted_is_told_apart_by_what_spoke_against_it(story: Callable[..., Any]) -> None:
+    run = story(["a", "b", "c", "d", "e"])
+    lead = "No progress in 3 iterations: the same files, the same things missing. "
+    for name, error in (
+        ("a", f"{lead}verify failed: 2 tests failed"),
+        ("b", f"{lead}not complete: no tests"),
+        ("c", f"{lead}verify failed: no module plural"),
+        ("d", f"{lead}not complete: no tests"),
+    ):
+        run.finish(name, 1, status="error", reason="stalled", error=error)
+    run.finish("e", 1, status="error", reason="blocked", error="blocked: no key and 2 more")
+    assert group_causes(summary_of(run.state).tasks) == [
+        ("no progress in three iterations: such as verify failed: 2 tests failed", (1, 3)),
+        ("no progress in three iterations: not complete: no tests", (2, 4)),
+        ("blocked: the evaluator sees no way to do it: no key and 2 more", (5,)),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from agentbatch.display.reports.exports.junit import failure_lines
 from agentbatch.display.reports.task_report import render_task
-from agentbatch.runs.state.task_state import Said, SetupRecord, TaskState
+from agentbatch.runs.state.task_state import Said, SetupRecord, TaskState, VerdictRecord
 
 
 def test_what_setup_said() -> None:
@@ -37,4 +37,18 @@ def test_what_the_user_said() -> None:
         "    Ü",
         "  the user, not heard:",
         "    Later.",
+    ]
+
+
+def test_what_the_judge_misses() -> None:
+    record = VerdictRecord(
+        iteration=1, accepted=False, verdict={"missing": ["no tests"]}, refusals=["No."], tampering=[], follow_up=""
+    )  # fmt: skip
+    lines = render_task(
+        TaskState(id="t", index=0, dir="w", max_iterations=2, verdicts=(record,)), [], None, 0, 80
+    )
+    assert lines[lines.index("Iteration 1: not accepted") :] == [
+        "Iteration 1: not accepted",
+        "  - No.",
+        "  missing: no tests",
     ]

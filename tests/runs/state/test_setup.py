@@ -20,7 +20,6 @@ def test_the_task_is_not_evaluated_meanwhile(kind: e.CheckKind) -> None:
     task = reduce_task(CODING, e.CheckStarted(task_id="t", kind=kind, command="npm ci", ts=5.0))
     assert (task.status, task.looks) == ("coding", 0)
     assert (task.activity.kind, task.activity.check, task.activity.since) == ("verify", kind, 5.0)
-    assert reduce_task(CODING, ended(1)).failed == {}, "it is no check of the work"
 
 
 def test_what_was_printed_is_kept_of_those_that_failed() -> None:

@@ -13,6 +13,7 @@ def evaluated(
     failure: str = "",
     failed_check: str = "",
     stuck: bool = False,
+    why: str = "",
 ) -> Evaluated:
     return Evaluated(
         position=TaskPosition.of(digest, missing),
@@ -22,6 +23,7 @@ def evaluated(
         failure=failure,
         failed_check=failed_check,
         stuck=stuck,
+        why=why,
     )
 
 
@@ -99,6 +101,11 @@ def test_an_ending_says_why() -> None:
     controller = TaskController(max_iterations=1)
     done = controller.after_turn(evaluated(refusals=("The check `x` failed: exit code 1.", "Not complete.")))
     assert done == Done("timeout", "max_iterations", "Not accepted after 1 iteration. Not complete.")
+    told = evaluated(refusals=("A.", "B."), why="not complete: no tests", blocked=True)
+    assert TaskController(max_iterations=5).after_turn(told) == Done(
+        "error", "blocked", "not complete: no tests"
+    )
+    assert Evaluated.of(told.record()) == told
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,10 @@ WRONG_YAML = [
 ]  # fmt: skip
 WRONG_LINES = [
     ('{"first_prompt": "x"}\n\n{"first_prompt": 5}\n', "line 3, column 2: first_prompt: must be text, not 5"),
-    ('{"first_prompt": "x"}\n{"first_prompt" 5}\n', "line 2: not valid JSON at column 17: Expecting"),
+    (
+        '{"first_prompt": "x"}\n{"first_prompt" 5}\n',
+        "line 2: not valid JSON at column 17: a colon is missing",
+    ),
     ('{"first_prompt": "x", "id": 1, "id": 2}', "line 1, column 32: the key 'id' is given twice"),
     ("[]\n", "line 1, column 1: must be an object, not []"),
     ('{"first_prompt": "x", "dri": 1}', "line 1, column 23: unknown key dri; did you mean 'dir'?"),

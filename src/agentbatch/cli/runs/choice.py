@@ -26,16 +26,22 @@ def chosen_run(name: str | None) -> RunFolder:
     return find_run(Path.cwd(), name)
 
 
-def running_run(name: str | None) -> RunFolder:
-    """The run that is meant, with an engine at work on it. Raises UserError when there is none."""
+def running_run(name: str | None, *, again: str | None = None) -> RunFolder:
+    """The run that is meant, with an engine at work on it. Raises UserError when there is none. `again`: of what task
+    the user wants another run."""
     folder = chosen_run(name)
     if holder(folder):
         return folder
     state = open_run(folder).state
+    does = f"resumes {'it' if name else 'the newest'}"
     command = resume_command(state) or retry_command(state)
+    if again is not None:
+        task = state.tasks.get(chosen_task(folder, again)[0])
+        if task is not None and task.finished and task.status != "completed":
+            command, does = retry_command(state, task.id), "runs the task again"
     raise UserError(
         (f"The run {folder.run_id} is not running." if name else "No run of this folder is running.")
-        + (f" `{command}` resumes {'it' if name else 'the newest'}." if command else "")
+        + (f" `{command}` {does}." if command else "")
     )
 
 

@@ -112,7 +112,7 @@ def _of_task(name: str) -> Callable[[argparse.Namespace], int]:
     """What asks the engine for `name`, of one task or of the whole run."""
 
     def do(args: argparse.Namespace) -> int:
-        folder = running_run(args.run)
+        folder = running_run(args.run, again=args.task if name == "retry" else None)
         task = chosen_task(folder, args.task)[0] if args.task is not None else None
         return ask(folder, name, {"task": task})
 

@@ -12,6 +12,7 @@ from agentbatch.cli.arguments import whole
 from agentbatch.config import DEFAULT_COMPARISON, read_env_file
 from agentbatch.display.reports.cost_table import render_comparison
 from agentbatch.display.writer import Writer
+from agentbatch.documents.json_text import mistake
 from agentbatch.errors import UserError, cannot_be
 from agentbatch.spending.pricing import ComparisonRow, Prices, compare
 from agentbatch.text import counted, money
@@ -141,7 +142,7 @@ def _read_json(path: Path) -> Any:
         raise cannot_be("read", path, error) from None
     except json.JSONDecodeError as error:
         raise UserError(
-            f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
+            f"{path} is not JSON: line {error.lineno}, column {error.colno}: {mistake(error)}."
         ) from None
     except (RecursionError, ValueError):  # nested or with numbers beyond what a results file can hold
         raise UserError(f"{path} is not a results file.") from None

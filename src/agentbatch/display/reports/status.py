@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from agentbatch.display.reports.causes import cause_lines, group_causes
 from agentbatch.display.reports.cost_table import clip_right
 from agentbatch.display.reports.run_report import RunReport
 from agentbatch.display.requests.status import counts_text, failed_lines, requests_record
@@ -22,6 +23,9 @@ from agentbatch.text import clip, counted, duration, fold, money, pad, width
 
 MAX_TASKS = 20
 """Of a list; the JSON form has all."""
+
+FEW = 5
+"""So many failed tasks are read one by one; of more, their causes stand above them."""
 
 NAME_WIDTH = 28
 """Most cells of a task's id."""
@@ -40,13 +44,15 @@ SHOWN_SIGNS: dict[ShownStatus, str] = {
 """In the order of the counts."""
 
 
-def render_status(report: RunReport, columns: int) -> list[str]:
-    """Lines of at most `columns` (but at least 40) cells; commands and paths are never cut."""
+def render_status(report: RunReport, columns: int, most: int = MAX_TASKS) -> list[str]:
+    """Lines of at most `columns` (but at least 40) cells; commands and paths are never cut. `most`: tasks that failed,
+    shown one by one."""
     columns = max(40, columns)
     sections = [
         _head(report, columns),
         _under_way(report, columns),
-        _failed(report.failed, columns),
+        _causes(report.failed, columns),
+        _failed(report.failed, columns, most),
         failed_lines(report, columns),
         _next(report),
     ]
@@ -140,16 +146,22 @@ def _at_work(
     )
 
 
-def _failed(failed: Sequence[TaskState], columns: int) -> list[str]:
+def _causes(failed: Sequence[TaskState], columns: int) -> list[str]:
+    """Where there are more than one sees at a glance."""
+    lines = cause_lines(group_causes(failed), columns) if len(failed) > FEW else []
+    return ["Causes", *lines] if lines else []
+
+
+def _failed(failed: Sequence[TaskState], columns: int, most: int) -> list[str]:
     if not failed:
         return []
-    shown = failed[:MAX_TASKS]
+    shown = failed[:most]
     rows = _rows([(task.status, task, reason_text(task.reason or "")) for task in shown], columns)
     lines = []
     for task, row in zip(shown, rows, strict=True):
         cause = cause_text(task)
         lines += [row, *([f"      {clip(cause, columns - 6)}"] if task.error else [])]
-    return ["Failed", *lines, *_more(len(failed))]
+    return ["Failed", *lines, *_more(len(failed), most, "--all")]
 
 
 def _rows(rows: Sequence[tuple[ShownStatus, TaskState, str]], columns: int) -> list[str]:
@@ -164,8 +176,8 @@ def _rows(rows: Sequence[tuple[ShownStatus, TaskState, str]], columns: int) -> l
     ]
 
 
-def _more(number: int) -> list[str]:
-    return [f"  … and {number - MAX_TASKS:,} more: --json lists all"] if number > MAX_TASKS else []
+def _more(number: int, most: int = MAX_TASKS, lists_all: str = "--json") -> list[str]:
+    return [f"  … and {number - most:,} more: {lists_all} lists all"] if number > most else []
 
 
 def _next(report: RunReport) -> list[str]:

@@ -3,15 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from agentbatch.patterns import regex
 from agentbatch.runs.kind import resume_command, retry_command
-from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
-from agentbatch.text import first_line
 
 
 @dataclass(frozen=True)
@@ -83,38 +79,3 @@ class Summary:
     def retry_command(self) -> str:
         """Runs what failed again; empty when nothing failed for good."""
         return retry_command(self.state) if self.can_resume else ""
-
-
-class Cause(NamedTuple):
-    """Tasks that failed for the same cause."""
-
-    text: str
-    """The cause in words, with the first task's error where errors tell causes apart."""
-    numbers: tuple[int, ...]
-    """Places in task.json, from 1."""
-
-
-_TOLD_APART_BY_ERROR = frozenset({"", "model_error", "workspace_error", "setup", "internal_error"})
-"""Reasons with many causes. Of the others, the reason is the cause and the error only the task's detail."""
-
-_VARYING = regex(r"\b(?=\w*\d)(?=\w*[^\W\d])\w+|\d{4,}")
-"""What differs between two occurrences of one error: words with digits in them (request ids), long numbers.
-Short numbers stay: 500 and 503 are two causes."""
-
-
-def group_causes(tasks: Sequence[TaskState]) -> list[Cause]:
-    """Failed tasks by reason, and by error text (without its numbers) where a reason has many causes; the most
-    frequent first."""
-    texts: dict[tuple[str, str], str] = {}
-    numbers: dict[tuple[str, str], list[int]] = {}
-    for task in tasks:
-        if not task.finished or task.status == "completed" or task.reason == "interrupted":
-            continue  # an interruption is no cause: the headline says that the run ended before
-        reason = task.reason or ""
-        detail = first_line(task.error) if reason in _TOLD_APART_BY_ERROR else ""
-        key = (reason or task.status, _VARYING.sub("#", detail))
-        cause = reason_text(reason or task.status)
-        texts.setdefault(key, f"{cause}: {detail}" if detail else cause)
-        numbers.setdefault(key, []).append(task.index + 1)
-    causes = [Cause(texts[key], tuple(found)) for key, found in numbers.items()]
-    return sorted(causes, key=lambda cause: -len(cause.numbers))

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from agentbatch.config import BUILTIN
 from agentbatch.display.reports.bakeoff_text import render_bake_off
+from agentbatch.display.reports.causes import cause_lines, group_causes
 from agentbatch.display.reports.cost_table import clip_right, render_comparison
 from agentbatch.display.reports.prompt_cache import cache_advice, cache_words
-from agentbatch.display.reports.summary import Cause, Summary, group_causes
+from agentbatch.display.reports.summary import Summary
 from agentbatch.display.reports.tiering_words import escalation_words
 from agentbatch.display.reports.usage_words import usage_remarks
 from agentbatch.display.signs import SIGNS
@@ -41,7 +42,7 @@ def render_text(summary: Summary, width: int) -> list[str]:
         _token_table(state, width, judged=summary.judged),
         _bake_off(state, width),
         _task_list(tasks, width),
-        _causes(group_causes(tasks), width),
+        _titled("Causes of errors", cause_lines(group_causes(tasks), width)),
         _tampering(tasks, width),
         _titled(
             "Warnings",
@@ -215,15 +216,6 @@ def _task_lines(task: TaskState, width: int, coder_width: int) -> list[str]:
     line = f"  {SIGNS[task.status]} {task.index + 1:>3} {name} {pad(task.status, 10)} {figures}"
     detail = cause_text(task) if task.finished else ""
     return [clip_right(line, width), *([f"        {clip(detail, width - 8)}"] if detail else [])]
-
-
-def _causes(causes: Sequence[Cause], width: int) -> list[str]:
-    lines = []
-    for cause in causes:
-        shown = ", ".join(map(str, cause.numbers[:10])) + (" …" if len(cause.numbers) > 10 else "")
-        noun = "task" if len(cause.numbers) == 1 else "tasks"
-        lines += fold(f"  {len(cause.numbers):>3} x {clip(cause.text, 300)} ({noun} {shown})", width, 8)
-    return _titled("Causes of errors", lines)
 
 
 def _tampering(tasks: Sequence[TaskState], width: int) -> list[str]:

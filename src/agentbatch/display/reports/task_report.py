@@ -11,7 +11,7 @@ from agentbatch.runs.listing import shown_status
 from agentbatch.runs.log_lines import cause_text
 from agentbatch.runs.state.acceptance import accepted_words
 from agentbatch.runs.state.task_state import SetupRecord, TaskState, VerdictRecord
-from agentbatch.runs.verdict_words import required
+from agentbatch.runs.verdict_words import missing, required
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, harmless, money, tokens
 from agentbatch.workspace.files.diff.file_diff import FileChange
 
@@ -105,6 +105,8 @@ def _verdict(record: VerdictRecord, columns: int) -> Iterator[str]:
     if not record.accepted:
         for text in dict.fromkeys(one for one in record.refusals if not said_by(one, record.checks)):
             yield from fold(f"  - {clip(text, 1_000)}", columns, 4)
+        for text in missing(record.verdict):
+            yield from fold(f"  missing: {clip(text, 1_000)}", columns, 4)
     for one in required(record.verdict):
         shown = "; ".join(proof.text for proof in one.proofs)
         word = "met" if one.met else "not met"

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agentbatch.documents.json_text import mistake
 from agentbatch.errors import UserError
 from agentbatch.problems import first_problem
 from agentbatch.text import clip, nearest
@@ -137,7 +138,7 @@ def read_line(text: str | bytes, where: str) -> BatchRequest:
     except ValueError as error:
         problem = "not UTF-8" if isinstance(error, UnicodeError) else clip(str(error), 100)
         if isinstance(error, json.JSONDecodeError):
-            problem = f"{error.msg} (column {error.colno})"
+            problem = f"{mistake(error)} (column {error.colno})"
         raise UserError(f"{where}: not JSON: {problem}. Each line is one JSON object.") from None
     if not isinstance(document, dict):
         raise UserError(f"{where}: a JSON object is wanted, not {type(document).__name__}.")

@@ -1,7 +1,6 @@
 """What each event changes of a task. Pure."""
 
 from agentbatch.runs import events as e
-from agentbatch.runs.check_words import last_said
 from agentbatch.runs.state.acceptance import accepted_by
 from agentbatch.runs.state.bills import add_call
 from agentbatch.runs.state.task_state import (
@@ -14,13 +13,6 @@ from agentbatch.runs.state.task_state import (
     VerdictRecord,
     VerifyRecord,
 )
-from agentbatch.text import clip
-
-MAX_SAID = 200
-"""Cells kept of the last line that a failed check printed."""
-
-MAX_FAILED = 100
-"""Failed checks of one evaluation of which that is kept."""
 
 MAX_COMMANDS = 20
 """Commands of `setup` and `teardown` that are kept."""
@@ -78,21 +70,6 @@ def _is_before_the_work(task: TaskState, event: e.ModelCallStarted) -> bool:
     return event.purpose == "checks" and not task.iteration
 
 
-def _failed(failed: dict[str, str], event: e.CheckFinished) -> dict[str, str]:
-    """With what this check printed; one that passes, when run again, has nothing to say."""
-    key = f"{event.kind} {event.command}"
-    others = {known: said for known, said in failed.items() if known != key}
-    said = clip(last_said(event.tail), MAX_SAID)
-    if event.exit_code == 0 or not said or len(others) >= MAX_FAILED:
-        return others
-    return {**others, key: said}
-
-
-def _with_words(check: e.CheckLine, failed: dict[str, str]) -> e.CheckLine:
-    said = "" if check.passed else failed.get(f"{check.kind} {check.command}", "")
-    return check.model_copy(update={"said": said}) if said else check
-
-
 def _with_command(known: tuple[SetupRecord, ...], event: e.CheckFinished) -> tuple[SetupRecord, ...]:
     """What one that ended well has printed is not kept."""
     record = SetupRecord.model_validate(event, from_attributes=True)
@@ -137,7 +114,6 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "status": "coding",
                 "iteration": event.iteration,
                 "coders": _with(task, event.coder),
-                "failed": {},
                 "looks": 0,
                 "activity": _idle(event.ts),
             }
@@ -202,17 +178,14 @@ def reduce_task(task: TaskState, event: e.TaskEvent) -> TaskState:
                 "activity": Activity(kind="verify", check=event.kind, detail=event.command, since=event.ts),
             }
         case e.CheckFinished():
-            changes = {"activity": _idle(event.ts), "failed": _failed(task.failed, event)}
+            changes = {"activity": _idle(event.ts)}
             if event.kind == "verify":
                 changes["last_verify"] = VerifyRecord.model_validate(event, from_attributes=True)
         case e.VerdictReached():
             record = VerdictRecord.model_validate(event, from_attributes=True)
-            checks = [_with_words(check, task.failed) for check in record.checks]
-            record = record.model_copy(update={"checks": checks})
             changes = {
                 "status": "evaluating",
                 "verdicts": (*task.verdicts, record),
-                "failed": {},
                 "accepted_by": accepted_by(event.verdict, event.checks) if event.accepted else None,
             }
         case e.UserSaid():

@@ -153,8 +153,6 @@ class TaskState(BaseModel):
     last_verify: VerifyRecord | None = None
     setup: tuple[SetupRecord, ...] = ()
     """The latest commands of its `setup` and `teardown`, as they ran."""
-    failed: dict[str, str] = {}
-    """What the failed checks of the evaluation under way printed last, by kind and command."""
     accepted_by: AcceptedBy | None = None
     """Of the latest evaluation; None: it did not accept, or is of before this was known."""
     hidden: bool | None = None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from agentbatch.runs.events import CheckLine, DecidedBy, VerdictReached
+from agentbatch.runs.verdict_words import why_not
 from agentbatch.tasks.agents.project import Project
 from agentbatch.tasks.agents.role_models import RunParts
 from agentbatch.tasks.coders.coder import PromptStyle
@@ -137,7 +138,8 @@ class BuiltinEvaluator:
             results = await self._own.rule(verdict.checks, results, replace(work, after=checked.after))
         failed, against = checked.failed, speaks_against(results)
         facts = replace(facts, own_failure=own_failure(against) if against and against is not failed else "")
-        evaluated = self._evaluated(evidence, checked, judgement, facts)
+        lines = [result.line for result in results]
+        evaluated = self._evaluated(evidence, checked, judgement, facts, lines)
         missing = what_is_missing(verdict, facts)
         if verdict is not None:
             self._missing = tuple(missing)
@@ -150,7 +152,7 @@ class BuiltinEvaluator:
             refusals=evaluated.refusals,
             verdict=verdict.model_dump() if verdict else None,
             tampering=tuple(question.tampering),
-            checks=(*(result.line for result in results), *unrun.lines, *looks, *lost_line(self._own)),
+            checks=(*lines, *unrun.lines, *looks, *lost_line(self._own)),
             after=checked.after,
             record=self._record(evaluated),
         )
@@ -170,20 +172,27 @@ class BuiltinEvaluator:
         return self.judge.weak_model and not question.said and vouched_for(question)
 
     def _evaluated(
-        self, evidence: TurnEvidence, checked: Round, judgement: Judgement, facts: Facts
+        self,
+        evidence: TurnEvidence,
+        checked: Round,
+        judgement: Judgement,
+        facts: Facts,
+        lines: Sequence[CheckLine],
     ) -> Evaluated:
         verdict, failed = judgement.verdict, checked.failed
         fault = judges_fault(verdict, facts)
         missing = [failed.command] if failed else what_is_missing(verdict, facts)
+        against = (fault,) if fault else tuple(refusals(verdict, facts))
         return Evaluated(
             # While a check fails, it is what is missing, in whatever words a judge puts it.
             position=TaskPosition.of(self._checks.digest(checked.after), missing),
-            refusals=(fault,) if fault else tuple(refusals(verdict, facts)),
+            refusals=against,
             judged=verdict is not None and not fault,
             blocked=verdict is not None and verdict.blocked,
             failure=judgement.failure or fault,
             failed_check=failed.command if failed else "",
             stuck=evidence.outcome.end == "stuck",
+            why=fault or why_not(verdict.model_dump() if verdict else None, lines, against),
         )
 
     async def _judged(self, judge: Judge, evidence: Evidence) -> tuple[Judgement, Evidence]:

@@ -52,6 +52,8 @@ class Evaluated:
     """The verify command that failed."""
     stuck: bool = False
     """The turn was ended because the coder was stuck in a loop."""
+    why: str = ""
+    """The refusals in few words, the most telling first; empty: the last of them is."""
 
     def record(self) -> dict[str, Any]:
         """As JSON has it; `of` reads it."""
@@ -128,7 +130,7 @@ class TaskController:
 
 
 def _last(evaluated: Evaluated) -> str:
-    return evaluated.refusals[-1]
+    return evaluated.why or evaluated.refusals[-1]
 
 
 def times_seen_in_a_row(history: Iterable[TaskPosition]) -> int:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from agentbatch.documents.json_text import mistake
 from agentbatch.errors import UserError, cannot_be
 from agentbatch.runs.garbage import gc_paused
 from agentbatch.runs.state.run_state import RunState
@@ -28,7 +29,7 @@ def _parsed(path: Path, text: str) -> RunState:
         document = json.loads(text, parse_constant=_no_number)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise UserError(f"{_shown(path)}: not valid JSON at {where}: {error.msg}.") from None
+        raise UserError(f"{_shown(path)}: not valid JSON at {where}: {mistake(error)}.") from None
     except RecursionError:
         raise UserError(f"{_shown(path)}: nested too deeply to be a results file.") from None
     except ValueError as error:  # numbers of thousands of digits, NaN

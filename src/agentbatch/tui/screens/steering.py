@@ -91,8 +91,8 @@ class SteeringKeys(SizedScreen[None]):
 
     def action_retry_task(self) -> None:
         task = self.chosen
-        if task is not None:
-            self._send("retry", task=task.id)
+        if task is not None and self._lives(again=task):
+            self._ask("retry", {"task": task.id})
 
     def action_say(self) -> None:
         task = self.chosen
@@ -126,13 +126,15 @@ class SteeringKeys(SizedScreen[None]):
         else:
             self._send("set-concurrency", number=number)
 
-    def _lives(self) -> bool:
-        """Whether there is an engine; says what can be done when there is none."""
+    def _lives(self, again: TaskState | None = None) -> bool:
+        """Whether there is an engine; says what can be done when there is none. `again`: a task to be run again."""
         if self.view.condition == "running":
             return True
         state = self.view.state
-        command = resume_command(state) or retry_command(state)
-        more = f" `{command}` continues it." if command and self.view.folder is not None else ""
+        command, does = resume_command(state) or retry_command(state), "continues it"
+        if again is not None and again.finished and again.status != "completed":
+            command, does = retry_command(state, again.id), "runs the task again"
+        more = f" `{command}` {does}." if command and self.view.folder is not None else ""
         self.inform(f"The run is over.{more}", "warning")
         return False
 

@@ -22,3 +22,8 @@ from agentbatch.tasks.evaluator.checks.check import CheckResult
 def test_a_failure_counts_where_it_speaks_against_the_work(how: dict[str, Any], counts: bool) -> None:
     result = CheckResult(**{"command": "make", "tail": "", "seconds": 0.1, **how})
     assert result.line.counts is counts
+
+
+@pytest.mark.parametrize(("exit_code", "said"), [(0, ""), (1, "2 tests failed"), (None, "2 tests failed")])
+def test_what_it_said_last_is_kept_of_one_that_failed(exit_code: int | None, said: str) -> None:
+    assert CheckResult("make", exit_code, "Traceback\n2 tests failed\n^^^\n", 0.1).line.said == said

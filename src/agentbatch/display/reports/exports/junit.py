@@ -19,7 +19,7 @@ from agentbatch.runs.kind import REHEARSAL
 from agentbatch.runs.log_lines import cause_text, failure_text, reason_text
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
-from agentbatch.runs.verdict_words import required
+from agentbatch.runs.verdict_words import missing, required
 from agentbatch.text import clip, money
 
 MAX_TEXTS = 16_000_000
@@ -177,9 +177,7 @@ def _verdict(record: VerdictRecord) -> Iterator[str]:
         yield f"checks: {counted_checks(record.checks)}"
     for check in worth_a_line(record.checks):
         yield f"- {end_word(check)} {check_text(check)}" + (f": {check.said}" if check.said else "")
-    missing = (record.verdict or {}).get("missing")
-    listed = [text for text in missing if isinstance(text, str)] if isinstance(missing, list) else []
-    for text in dict.fromkeys([*record.refusals, *listed]):
+    for text in dict.fromkeys([*record.refusals, *missing(record.verdict)]):
         if not said_by(text, record.checks):
             yield f"- {text}"
     for one in required(record.verdict):

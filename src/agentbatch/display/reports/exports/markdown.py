@@ -17,7 +17,7 @@ from agentbatch.runs.state.acceptance import WORDS, accepted_words, tasks_accept
 from agentbatch.runs.state.bills import UNKNOWN_MODEL, Bill
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
-from agentbatch.runs.verdict_words import required
+from agentbatch.runs.verdict_words import missing, required
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.text import UNKNOWN, clip, duration, money
@@ -177,8 +177,10 @@ def _verdict(record: VerdictRecord) -> Iterator[str]:
         if check.said:
             yield f"    - it printed: {plain(check.said, 200)}"
     refusals = [text for text in record.refusals if not said_by(text, record.checks)]
-    missing = [] if record.accepted else [*refusals, *_missing(record.verdict)]
-    for text in dict.fromkeys(missing):
+    lacking = (
+        [] if record.accepted else [*refusals, *(f"missing: {text}" for text in missing(record.verdict))]
+    )
+    for text in dict.fromkeys(lacking):
         yield f"  - {plain(text)}"
     yield from _requirements(record.verdict)
 
@@ -192,11 +194,6 @@ def _requirements(verdict: dict[str, object] | None) -> Iterator[str]:
         shown = "; ".join(proof.text for proof in requirement.proofs)
         word = "met" if requirement.met else "not met"
         yield f"  - {plain(f'{word}: {requirement.text}' + (f': {shown}' if shown else ''))}"
-
-
-def _missing(verdict: dict[str, object] | None) -> list[str]:
-    found = verdict.get("missing") if verdict is not None else None
-    return [f"missing: {text}" for text in found if isinstance(text, str)] if isinstance(found, list) else []
 
 
 def _cost(state: RunState) -> list[str]:

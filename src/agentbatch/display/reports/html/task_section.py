@@ -13,7 +13,7 @@ from agentbatch.display.reports.material import Material
 from agentbatch.runs.check_words import check_text, counted_checks, decided_by, end_word, said_by
 from agentbatch.runs.state.acceptance import accepted_words
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
-from agentbatch.runs.verdict_words import Required, required
+from agentbatch.runs.verdict_words import Required, missing, required
 from agentbatch.tasks.results.steps import steps
 from agentbatch.text import clip
 from agentbatch.workspace.files.diff.file_diff import FileChange
@@ -166,8 +166,6 @@ def _worker(attempt: TaskState) -> str:
 def _iteration(record: VerdictRecord) -> Iteration:
     by = decided_by(record.decided_by, record.checks)
     outcome = accepted_words(record.verdict, record.checks) if record.accepted else f"not accepted ({by})"
-    missing = (record.verdict or {}).get("missing")
-    listed = [text for text in missing if isinstance(text, str)] if isinstance(missing, list) else []
     told = [text for text in record.refusals if not said_by(text, record.checks)]
     return Iteration(
         number=record.iteration,
@@ -175,7 +173,7 @@ def _iteration(record: VerdictRecord) -> Iteration:
         outcome=outcome,
         checks=[Check(end_word(check), check_text(check), clip(check.said, 400)) for check in record.checks],
         counted=counted_checks(record.checks),
-        missing=[] if record.accepted else list(dict.fromkeys([*told, *listed])),
+        missing=[] if record.accepted else list(dict.fromkeys([*told, *missing(record.verdict)])),
         requirements=required(record.verdict),
         tampering=record.tampering,
         follow_up=record.follow_up,

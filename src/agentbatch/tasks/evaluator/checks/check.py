@@ -6,7 +6,9 @@ from typing import Any, Protocol
 
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
+from agentbatch.runs.check_words import last_said
 from agentbatch.tasks.evaluator.evaluator import Start
+from agentbatch.text import clip
 from agentbatch.workspace.files.diff.diff import Changes, changes
 from agentbatch.workspace.workspace import CommandResult, Protected, Snapshot, Workspace
 
@@ -14,6 +16,8 @@ MAX_TASK = 200_000
 """Characters of a task that checks look at."""
 TAIL_LINES = 60
 """Lines of a check's output that are kept, from its end."""
+MAX_SAID = 200
+"""Cells kept of the last line that a failed check printed."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class CheckResult:
             passed=self.passed,
             requirement=self.requirement,
             note=self.note,
+            said="" if self.passed else clip(last_said(self.tail), MAX_SAID),
             counts=self.passed or (not self.overruled and (self.binding or self.kind == "own")),
         )
 

@@ -6,6 +6,7 @@ from agentbatch.runs.listing import ShownStatus
 from agentbatch.runs.log_lines import reason_text
 from agentbatch.runs.state.acceptance import accepted_words
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord, VerifyRecord
+from agentbatch.runs.verdict_words import why_not
 from agentbatch.text import clip, harmless
 from agentbatch.tui.lines.glyphs import COLOURS, Glyphs
 from agentbatch.tui.lines.render import Line, row, shortened, text_lines
@@ -111,7 +112,7 @@ def _follow_up(prompt: str, glyphs: Glyphs) -> list[Line]:
 
 
 def _brief(record: VerdictRecord, title: Line) -> list[Line]:
-    why = next((text for text in record.refusals if text.strip()), "")
+    why = why_not(record.verdict, record.checks, record.refusals)
     return [title, Line(f"because: {clip(why, 400)}", "dim", 2)] if why else [title]
 
 
