@@ -63,6 +63,11 @@ def test_a_name_of_ours_that_nothing_is_like_is_told(tmp_path: Path) -> None:
     ]
 
 
+def test_nothing_is_put_in_the_place_of_a_variable(tmp_path: Path) -> None:
+    told = "CODER_MODEL has ${...} in it, in whose place nothing is put."
+    assert said(tmp_path, "CODER_MODEL=${MODEL}-mini\nOTHER=${X}\n") == [(told, "CODER_MODEL")]
+
+
 def test_in_the_environment_only_what_is_surely_ours_counts(tmp_path: Path) -> None:
     names = ("OPENAI_API_BASE", "MY_OPENAI_API_KEY", "CODER_COLOUR", "AGENTBATCH_RMP", "AGENTBATCH_READY_FD")
     assert [meant for _, meant in said(tmp_path, "", *names)] == ["OPENAI_BASE_URL", "AGENTBATCH_RPM"]

@@ -83,6 +83,7 @@ def test_keys_do_not_show(tmp_path: Path) -> None:
         ({}, {"coder_endpoint": "ftp://me:secret@h"}, r"^(?!.*secret)"),
         ({}, {"filter": "("}, "--filter: '\\(' is not a regular expression"),
         ({}, {"display": "tv"}, "must be 'auto', 'tui', 'rich', 'plain', 'json' or 'none'"),
+        ({"CODER_API_KEY": "${MY_KEY}"}, {}, "is not a key: .env is taken as it stands"),
         ({"CODER_API_KEY": "two words"}, {}, "is not a key: that is one word of plain ASCII characters.$"),
     ],
 )

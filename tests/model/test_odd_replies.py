@@ -147,9 +147,12 @@ async def test_a_redirect_is_not_followed_and_the_key_goes_nowhere(
 async def test_a_wrong_path_says_so(serve: Serve, open_endpoint: OpenEndpoint) -> None:
     base = await serve(answering(lambda: web.Response(body=GOOD)))
     endpoint = await open_endpoint(base.removesuffix("/v1"))
-    with pytest.raises(ModelError, match="answered 404") as raised:
+    with pytest.raises(ModelError, match="answered 404 .* Its address has no path; those of most") as raised:
         await ModelClient(endpoint, "m").complete(MESSAGES)
     assert raised.value.kind == "denied"
+    base = await serve(answering(lambda: web.Response(status=404)))
+    with pytest.raises(ModelError, match=r"answered 404 for model m[^.]*\.$"):
+        await ModelClient(await open_endpoint(base), "m").complete(MESSAGES)
 
 
 async def test_the_environment_does_not_leak_into_requests(

@@ -115,7 +115,9 @@ def doubts(file: EnvFile, environ: Iterable[str], known: Collection[str]) -> Ite
         meant = name if name in known else _meant(name, known)
         lost = f", so {name} is not set" if name in known else ""
         yield Doubt(f"{file.path}: line {number} is not NAME=value{lost}.", meant)
-    for name in file.values:
+    for name, value in file.values.items():
+        if name in known and "${" in value:
+            yield Doubt(f"{file.path}: {name} has ${{...}} in it, in whose place nothing is put.", name)
         meant = _meant(name, known)
         if meant and name not in known:
             yield Doubt(f"{file.path}: {clip(name, 60)} is not read; did you mean {meant}?", meant)

@@ -126,6 +126,10 @@ def _check_key(value: SecretStr | None) -> SecretStr | None:
     key = value.get_secret_value().strip() if value is not None else ""
     if not key:
         return None
+    if key.startswith(("${", "$(")):
+        raise ValueError(
+            "is not a key: .env is taken as it stands, and nothing is put in the place of ${...}"
+        )
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ValueError("is not a key: that is one word of plain ASCII characters")
     return SecretStr(key)

@@ -20,6 +20,9 @@ PROGRESS_AFTER = 1.0
 PROGRESS_EVERY = 0.5
 """Seconds between two progress reports."""
 
+NO_PATH = "Its address has no path; those of most endpoints end in /v1."
+"""Beside a 404."""
+
 Answered = TypeVar("Answered", covariant=True)
 
 
@@ -126,7 +129,8 @@ class Attempts:
 
     def _sentence(self, failure: Failure, attempts: int | None = None) -> str:
         endpoint = self._endpoint
-        return sentence(failure, endpoint.host, self._model, endpoint.redact, attempts)
+        text = sentence(failure, endpoint.host, self._model, endpoint.redact, attempts)
+        return f"{text} {NO_PATH}" if failure.status == 404 and endpoint.at_root else text
 
     def _error(self, failure: Failure) -> ModelError:
         text = self._sentence(failure, self.count)

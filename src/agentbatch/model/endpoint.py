@@ -89,6 +89,11 @@ class Endpoint:
         """The host, with its port where it has one; without a user or password of the URL."""
         return urlsplit(self.base_url).netloc.rpartition("@")[2] or self.base_url
 
+    @property
+    def at_root(self) -> bool:
+        """The address has no path, which few have."""
+        return not urlsplit(self.base_url).path.strip("/")
+
     async def __aenter__(self) -> Self:
         """Raises UserError for a proxy, certificates or a key's command that cannot be used."""
         if self.access.renew is not None and not self.api_key:

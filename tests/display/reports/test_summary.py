@@ -155,10 +155,11 @@ def test_work_that_was_not_accepted_is_told_apart_by_what_spoke_against_it(story
 def test_unknown_price_and_estimates(story: Callable[..., Any]) -> None:
     run = story(["a"], rehearsal=True)
     run.start("a")
-    run.call("a", 1, cost=None, usage=Usage(input=1_000, output=50, calls=1, estimated=True))
+    run.call("a", 1, cost=None, usage=Usage(input=1_234_567, output=50, calls=1, estimated=True))
     text = "\n".join(render_text(summary_of(run.state, comparison=[]), 80))
     assert "rehearsal model: scripted replies, no AI" in text
-    assert "  total        ≈1,000         0       ≈50         0      1         –" in text
+    assert "  total         ≈1.2M         0       ≈50         0      1         –" in text
+    assert "\n\n\n" not in text
     assert "are estimates" in text
     assert "cost elsewhere" not in text
 

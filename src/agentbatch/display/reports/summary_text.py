@@ -120,7 +120,8 @@ def _token_table(state: RunState, width: int, *, judged: bool) -> list[str]:
             lines.append("  " + _usage_line(name, total_usage(bills), total_cost(bills), label - 2))
     lines.append(_usage_line("total", usage, state.cost, label))
     for role in roles:
-        lines += fold(_asked(role, state.bills), width, 4)
+        asked = _asked(role, state.bills)
+        lines += fold(asked, width, 4) if asked else []
     if usage.average is not None:
         mark, known = "≈" if usage.estimated else "", usage.calls - usage.untold
         lines.append(f"  average {mark}{usage.average:,.0f} tokens a call over {counted(known, 'call')}")
@@ -159,7 +160,11 @@ def _by_coder(bills: Sequence[Bill]) -> dict[str, tuple[Bill, ...]]:
 def _usage_line(name: str, usage: Usage, cost: float | None, label: int) -> str:
     """`label`: cells of the name."""
     counts = (usage.input, usage.cached, usage.output, usage.reasoning)
-    cells = [usage.shown(count, narrow=count >= 10_000_000 - 1) for count in counts]
+    whole = [usage.shown(count) for count in counts]
+    cells = [
+        text if len(text) <= room else usage.shown(count, narrow=True)
+        for text, count, room in zip(whole, counts, _FIGURES, strict=False)
+    ]
     return "  " + pad(name, label) + _figures([*cells, f"{usage.calls:,}", money(cost)])
 
 
