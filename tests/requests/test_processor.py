@@ -21,7 +21,9 @@ from agentbatch.requests import (
     RetryPolicy,
 )
 from agentbatch.spending.pricing import Prices
+from tests.support.clocks import MovedClock
 from tests.support.keys import KEY
+from tests.support.waiting import until
 
 
 @asynccontextmanager
@@ -178,10 +180,14 @@ async def test_the_batch_has_a_time_of_its_own() -> None:
 
 async def test_a_request_has_its_patience() -> None:
     hang = [Fault(kind="hang")]
-    async with served(hang, request_timeout=0.2, concurrency=1, retry=RetryPolicy(0)) as (processor, _):
-        run = await processor.run(asks(2))
+    async with served(hang, request_timeout=60.0, concurrency=1, retry=RetryPolicy(0)) as (processor, server):
+        clock = MovedClock()
+        running = asyncio.ensure_future(processor.run(asks(2)))
+        await until(lambda: server.requests)
+        clock.move_on(61)
+        run = await running
     assert run.results[0].error is not None
-    assert "no answer within 0.2 s" in run.results[0].error.message
+    assert "no answer within 60 s" in run.results[0].error.message
     assert run.results[1].ok
 
 

@@ -154,8 +154,8 @@ async def test_every_item_of_a_pack_is_charged_before_all_are_told(serve: Serve,
         async for _result in processor.stream(asks(10)):
             told += 1
             if told == 1:
-                await asyncio.sleep(0.3)  # the others wait for room on the way out
-                assert spent(path).tokens == (100, 80)
+                # The others wait for room on the way out.
+                await until(lambda: spent(path).tokens == (100, 80))
     assert told == 10
 
 

@@ -10,6 +10,7 @@ from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.tui.app import AgentbatchApp
 from agentbatch.tui.widgets.task_table import TaskTable
 from tests.support.screens import messages, sees, shown, until
+from tests.support.waiting import PATIENCE
 from tests.tui.steered_run import HELD, app_over, at_work, bash, project, run_screen, script, tasks_shown
 
 SIZE = (100, 30)
@@ -122,11 +123,13 @@ async def test_who_only_looks_on_cannot_steer_and_a_run_that_is_kept_goes_on(tmp
         app = app_over(engine)
         async with app.run_test(size=SIZE, notifications=True) as pilot:
             await at_work(pilot, made, "a")
-            await pilot.press("q", "b")
+            await pilot.press("q")
+            await sees(pilot, "Keep it running in the background")
+            await pilot.press("b")
             await until(pilot, lambda: not app.is_running, "the app ends")
         assert app.return_value == 0
         made.let_go("a")
-        assert await asyncio.to_thread(engine.process.wait, 60) == 0
+        assert await asyncio.to_thread(engine.process.wait, PATIENCE) == 0
         assert made.task("a").status == "completed"
 
 
@@ -142,7 +145,9 @@ async def test_leaving_asks_what_becomes_of_the_run(tmp_path: Path) -> None:
             await pilot.press("escape")
             await pilot.pause()
             assert pilot.app.is_running
-            await pilot.press("q", "s")
+            await pilot.press("q")
+            await sees(pilot, "Keep it running in the background")
+            await pilot.press("s")
             await sees(pilot, "Stopping")
             made.let_go("a")
             await until(pilot, lambda: not app.is_running, "the app ends")
@@ -167,7 +172,9 @@ async def test_back_to_the_launch_screen_and_the_run_is_resumed_or_a_new_one_sta
             assert app.engine is not None
             made.engines.append(app.engine)
             await at_work(pilot, made, "a")
-            await pilot.press("C", "x")
+            await pilot.press("C")
+            await sees(pilot, "Stop the whole run?")
+            await pilot.press("x")
             await sees(pilot, "agentbatch interrupted")
             await pilot.press("escape")
             await sees(pilot, "was interrupted: 1 of 1 task can go on")
@@ -175,7 +182,9 @@ async def test_back_to_the_launch_screen_and_the_run_is_resumed_or_a_new_one_sta
             await sees(pilot, "Start a new run: all tasks from their beginning")
             await pilot.press("n")
             await until(pilot, lambda: "Start a new run" not in shown(app), "neither")
-            await pilot.press("ctrl+s", "r")
+            await pilot.press("ctrl+s")
+            await sees(pilot, "Start a new run: all tasks from their beginning")
+            await pilot.press("r")
             await until(pilot, lambda: app.engine is not made.engines[-1], "another session")
             made.engines.append(app.engine)
             made.let_go("a")
