@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from agentbatch.model.capabilities import ToolMode
 from agentbatch.model.limits.quota import UsedUp
@@ -61,8 +61,7 @@ class Reply:
         return self.finish_reason == "content_filter"
 
 
-@dataclass(frozen=True)
-class CallUpdate:
+class CallUpdate(NamedTuple):
     """What an unanswered call is doing; feeds `generating 212 tokens, 0:41 (2 retries)`.
 
     `waiting`: held back by a limit or a cooldown for about `seconds`. `sent`: a request was sent.

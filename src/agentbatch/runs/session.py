@@ -5,11 +5,10 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pydantic import SecretStr
 
@@ -48,8 +47,7 @@ class Engine(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class RunSession:
+class RunSession(NamedTuple):
     """An open run: its folder is locked, its store takes events."""
 
     store: Store

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from agentbatch.model.limits.quota import QuotaGate
 from agentbatch.model.reply import CallUpdate, ModelError
@@ -47,8 +47,7 @@ class Made(Protocol):
 Answered = TypeVar("Answered", bound=Made)
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """What a call asks for, before it is made."""
 
     model: str

@@ -1,9 +1,8 @@
 """The user's own prices: prices.toml, which wins over the built-in ones."""
 
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentbatch.errors import UserError, cannot_be
 from agentbatch.files import read_given
@@ -19,8 +18,7 @@ EXAMPLE = (
 )
 
 
-@dataclass(frozen=True)
-class OwnPrice:
+class OwnPrice(NamedTuple):
     """US dollars per million tokens."""
 
     input: float

@@ -5,7 +5,6 @@ Unknown is None, shown as –, never $0.
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -43,8 +42,7 @@ class Cost(NamedTuple):
     total: float
 
 
-@dataclass(frozen=True)
-class ComparisonRow:
+class ComparisonRow(NamedTuple):
     """What the same tokens would cost on another model. None: its price is unknown."""
 
     model: str

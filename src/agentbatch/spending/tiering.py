@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentbatch.config import BUILTIN
 from agentbatch.runs.state.bills import Bill, Drafted, HandedOver, merge_parts
@@ -9,8 +10,7 @@ from agentbatch.runs.state.task_state import TaskState
 from agentbatch.usage import Usage, sum_or_none, sum_usage
 
 
-@dataclass(frozen=True)
-class Tiering:
+class Tiering(NamedTuple):
     """Tasks whose coder could come to a stronger model, and their drafts: what weaker ones did before it."""
 
     tasks: int
@@ -53,8 +53,7 @@ class Spent:
     """US dollars; None: unknown."""
 
 
-@dataclass(frozen=True)
-class Handover:
+class Handover(NamedTuple):
     """Tasks that could come to another coder, and their drafts: what those before it did."""
 
     tasks: int

@@ -4,10 +4,9 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from agentbatch.files import cache_folder, json_object, write_atomic
 from agentbatch.model.capabilities import TOOL_MODES, ToolMode
@@ -24,8 +23,7 @@ MAX_WHY = 300
 """Characters."""
 
 
-@dataclass(frozen=True)
-class Remembered:
+class Remembered(NamedTuple):
     mode: ToolMode
     why: str
     at: datetime

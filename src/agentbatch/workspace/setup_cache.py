@@ -16,7 +16,6 @@ import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -60,8 +59,7 @@ class Size(NamedTuple):
     bytes: int
 
 
-@dataclass(frozen=True)
-class CacheFolder:
+class CacheFolder(NamedTuple):
     """One folder of a user's, shared by the runs in it. All of it blocks: call it in a thread. Where the folder is a
     link, each raises UserError."""
 

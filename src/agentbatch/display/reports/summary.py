@@ -1,8 +1,8 @@
 """What a run came to, in figures. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbatch.runs.kind import resume_command, retry_command
 from agentbatch.runs.state.run_state import RunState
@@ -10,8 +10,7 @@ from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(NamedTuple):
     """A run at its end: its state, and what the state does not know. All figures are functions of these."""
 
     state: RunState

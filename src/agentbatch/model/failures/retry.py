@@ -1,7 +1,7 @@
 """Whether and when a failed call is retried. Pure: no clock, no sleeping."""
 
-from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from agentbatch.model.refusals.meanings import meaning_of
 from agentbatch.model.refusals.overflow import is_overflow
@@ -12,8 +12,7 @@ TRANSIENT_STATUSES = frozenset({408, 409, 425, 499})
 """With all of 5xx: what may succeed a moment later. 499: Google's CANCELLED."""
 
 
-@dataclass(frozen=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How often and how long: 3 retries after 5, 10 and 20 s (BatchRunner's schedule), at most a minute
     each."""
 

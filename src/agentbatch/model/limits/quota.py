@@ -4,8 +4,7 @@ stops."""
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from agentbatch.text import clock_text, duration
 
@@ -22,8 +21,7 @@ MARGIN = 1.0
 """Seconds added to a reset: it takes effect a little later than the clock says."""
 
 
-@dataclass(frozen=True)
-class UsedUp:
+class UsedUp(NamedTuple):
     """An endpoint's quota, until it is back."""
 
     host: str

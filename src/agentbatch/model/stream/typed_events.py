@@ -1,7 +1,6 @@
 """Reads answers of typed events, whole or streamed: those of /v1/responses and /v1/messages. Untrusted throughout."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from agentbatch.files import parse_json
@@ -40,8 +39,7 @@ class Form(Protocol):
     def usage(self, counts: Document) -> Usage | None: ...
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(NamedTuple):
     """What an answer says of itself."""
 
     usage: Usage | None

@@ -3,8 +3,8 @@
 import json
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
@@ -22,8 +22,7 @@ ROWS_A_STATEMENT = 1000
 """Rows of one INSERT; SQLite takes 32,766 values."""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One event on its way to disk, with the task state and the log lines that it made."""
 
     event: Event

@@ -1,6 +1,6 @@
 """What a failing command's output says went wrong: its last error and the place in a file that it names. Pure."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentbatch.patterns import regex
 
@@ -28,8 +28,7 @@ _PASSING = regex(r"0x[0-9a-fA-F]+|\b\d+\.\d+ ?m?s(econds)?\b|\bline \d+|:\d+(:\d
 """What differs between two runs that failed alike: addresses, durations, and where in the file it was."""
 
 
-@dataclass(frozen=True)
-class Spot:
+class Spot(NamedTuple):
     """The last error of an output, and the file and line that it names; empty where none was found."""
 
     error: str = ""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbatch.config import BUILTIN, ApiChoice
 from agentbatch.gateway.account import Account
@@ -57,8 +58,7 @@ class RoleModelConfig:
         return self.model if self.only_model or strange else name or self.model
 
 
-@dataclass(frozen=True)
-class RoleModels:
+class RoleModels(NamedTuple):
     """Makes the models that one task's agents call: they share the task's budget, and stop while it is paused."""
 
     store: Store

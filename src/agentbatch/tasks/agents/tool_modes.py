@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from agentbatch.config import ApiChoice, ToolModeChoice
@@ -14,8 +14,7 @@ from agentbatch.toolcalls.probe import Probe, probe_tools
 from agentbatch.toolcalls.remembered import ToolModeMemory
 
 
-@dataclass(frozen=True)
-class ToolModes:
+class ToolModes(NamedTuple):
     """Settles the tool modes of a run's models and keeps what was found out."""
 
     choice: ToolModeChoice

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import NamedTuple
 
 from agentbatch.config import Contestant
 from agentbatch.runs.state.run_state import RunState
@@ -25,8 +26,7 @@ OWN_ENDS = frozenset({"accepted", "max_iterations", "stalled", "blocked", "wall_
 nothing of a model."""
 
 
-@dataclass(frozen=True)
-class Try:
+class Try(NamedTuple):
     """One attempt that counts."""
 
     attempt: str
@@ -44,8 +44,7 @@ class Try:
     """US dollars, both roles."""
 
 
-@dataclass(frozen=True)
-class ModelFigures:
+class ModelFigures(NamedTuple):
     """What one model did. Its attempts that say nothing of it are not counted, but in `left_out`."""
 
     model: str
@@ -101,8 +100,7 @@ class ModelFigures:
         return sum(rates) / len(rates) if rates else None
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """Two models at the tasks that both have tried."""
 
     first: str

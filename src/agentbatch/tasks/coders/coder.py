@@ -72,8 +72,7 @@ LOOPS: Mapping[LoopPattern, str] = {
 """What the coder did until its turn was ended, after `The Coder` or `you`."""
 
 
-@dataclass(frozen=True)
-class TurnOutcome:
+class TurnOutcome(NamedTuple):
     """How one turn ended."""
 
     end: TurnEnd
@@ -123,8 +122,7 @@ class ToolTrace(NamedTuple):
     file: str
 
 
-@dataclass(frozen=True)
-class PromptStyle:
+class PromptStyle(NamedTuple):
     """How prompts for this coder are worded."""
 
     words: Mapping[str, str]
@@ -133,8 +131,7 @@ class PromptStyle:
     """Few and plain words; after a failed check it does better in a new conversation than in its old one."""
 
 
-@dataclass(frozen=True)
-class CoderState:
+class CoderState(NamedTuple):
     """What the run's database has of a task that an earlier session left: a coder finds its own place in it."""
 
     events: Sequence[e.Event]

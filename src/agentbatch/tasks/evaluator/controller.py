@@ -3,7 +3,7 @@ from iteration to iteration. Pure; tests are tables."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from agentbatch.tasks.evaluator.evaluator import Done
 from agentbatch.text import counted
@@ -24,8 +24,7 @@ FollowUpKind = Literal["follow_up", "change_approach"]
 """The wording of prompts/follow_up.md for another iteration."""
 
 
-@dataclass(frozen=True)
-class TaskPosition:
+class TaskPosition(NamedTuple):
     """Where a task stands after an iteration: the workspace's hash and what is missing, in any order."""
 
     digest: str

@@ -12,7 +12,7 @@ into `Found.record`; a resumed task gives the stored events back to `restore`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from agentbatch.runs.events import CheckLine, DecidedBy, FinalStatus, Reason, VerdictReached
 from agentbatch.tasks.agents.project import Project
@@ -49,8 +49,7 @@ class Prepared:
     """JSON: what a later session of the run gets in `Start.record`."""
 
 
-@dataclass(frozen=True)
-class TurnEvidence:
+class TurnEvidence(NamedTuple):
     """One iteration, as the loop saw it."""
 
     iteration: int
@@ -69,8 +68,7 @@ class TurnEvidence:
     """What the user has said since the task was written: it asks for it as well."""
 
 
-@dataclass(frozen=True)
-class Continue:
+class Continue(NamedTuple):
     """Another iteration."""
 
     prompt: str
@@ -78,8 +76,7 @@ class Continue:
     """The prompt opens a new conversation."""
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """The task is over."""
 
     status: FinalStatus
@@ -91,8 +88,7 @@ class Done:
 Decision = Continue | Done
 
 
-@dataclass(frozen=True)
-class Tried:
+class Tried(NamedTuple):
     """What one check gave on the work of one attempt."""
 
     check: str
@@ -103,8 +99,7 @@ class Tried:
     """What came of it, where that says more: a value."""
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """What an attempt's evaluator has left: `Prepared.record`, and `Found.record` of its latest evaluation."""
 
     prepared: Mapping[str, Any]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentbatch.runs import events as e
 
@@ -33,8 +33,7 @@ class Step:
     answers: list[Answer] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Shortened:
+class Shortened(NamedTuple):
     """The conversation went on from a part of it; what it was before stands above."""
 
 

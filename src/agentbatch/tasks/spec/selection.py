@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbatch.config import TEST_MODE_TASKS
 from agentbatch.errors import UserError
@@ -20,8 +20,7 @@ class NothingToDo(Exception):
     """Every task is up to date. `str()` is the sentence for a person; the command ends with 0."""
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """What was asked for, applied in this order. Nothing asked for: every task."""
 
     paths: tuple[str, ...] = ()

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentbatch.documents.csv_rows import csv_rows
 from agentbatch.documents.json_text import Unreadable, load_json, load_json_lines, position_of
@@ -26,8 +25,7 @@ TEXT_OR_LIST = ("setup", "teardown", "verify", "hidden_verify", "depends_on")
 """Columns whose cells are text unless they are a JSON list. In all others a cell is JSON."""
 
 
-@dataclass(frozen=True)
-class TaskDocument:
+class TaskDocument(NamedTuple):
     data: Any
     """As `{"tasks": [...]}`; what a schema says of it comes later."""
     where: Callable[[Location], str]

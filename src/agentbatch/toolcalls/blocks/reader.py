@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from agentbatch.toolcalls.blocks.edit_pairs import begins_pair, end_of_pairs, has_pairs
 from agentbatch.toolcalls.blocks.fences import NESTING, RESULT, SHELLS, TRANSCRIPTS, Block, Fences
@@ -32,8 +33,7 @@ PROSE_BETWEEN = 3
 _JSON = ("{", "[{", "[TOOL", "<tool", "<function", "<|")
 
 
-@dataclass(frozen=True)
-class UnnamedBlock:
+class UnnamedBlock(NamedTuple):
     """A block without a file name."""
 
     language: str

@@ -1,9 +1,8 @@
 """What every tool is: a pure half that a model sees, and a hand that works in a task's directory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,8 +17,7 @@ class Arguments(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-@dataclass(frozen=True)
-class ToolDirectory:
+class ToolDirectory(NamedTuple):
     """The task's directory as tools see it."""
 
     root: Path

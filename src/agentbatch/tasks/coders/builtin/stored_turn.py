@@ -1,14 +1,13 @@
 """What an earlier session of the run left of a coder's work, read from its stored events. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.builtin.turn_limits import Spent
 
 
-@dataclass(frozen=True)
-class StoredTurn:
+class StoredTurn(NamedTuple):
     """The turn under way, as far as it got."""
 
     spent: Spent

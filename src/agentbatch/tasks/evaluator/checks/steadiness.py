@@ -8,6 +8,7 @@ another each time: that is no work.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.tampering import named_in
@@ -52,8 +53,7 @@ def _short(entry: FileEntry) -> str:
     return entry.sha256[:16]
 
 
-@dataclass(frozen=True)
-class Effect:
+class Effect(NamedTuple):
     """What one round of the checks did to the directory."""
 
     altered: tuple[str, ...]

@@ -5,9 +5,8 @@ import errno
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from agentbatch.errors import UserError
 from agentbatch.files import PRIVATE, write_atomic
@@ -44,8 +43,7 @@ def is_elsewhere(error: Exception) -> bool:
     return isinstance(error, NoPlace) or getattr(error, "errno", None) in DISK_FULL
 
 
-@dataclass(frozen=True)
-class TaskEnd:
+class TaskEnd(NamedTuple):
     """What there is of a task that ends; None: it did not come so far."""
 
     context: RunContext

@@ -1,8 +1,8 @@
 """The coders that a run's tasks name, checked before anything is spent."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import NamedTuple
 
 from agentbatch.config import BUILTIN, Settings
 from agentbatch.errors import UserError
@@ -21,8 +21,7 @@ from agentbatch.text import clip, counted, list_names, nearest
 from agentbatch.workspace.preparation import command_line, find_program
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(NamedTuple):
     """The coders of a run."""
 
     kind: ChosenKind

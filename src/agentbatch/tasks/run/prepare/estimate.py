@@ -2,8 +2,8 @@
 writes some; their prompts only."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from agentbatch.config import BUILTIN
 from agentbatch.model.tokens import estimate, estimate_messages
@@ -25,8 +25,7 @@ from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import Snapshot
 
 
-@dataclass(frozen=True)
-class LeastTokens:
+class LeastTokens(NamedTuple):
     """Estimated input tokens of a task's first coder call, and of its first evaluation with what is asked before it."""
 
     coder: int

@@ -2,8 +2,7 @@
 the coder's own to find out (`CoderState`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from agentbatch.config import BUILTIN
 from agentbatch.runs import events as e
@@ -11,8 +10,7 @@ from agentbatch.runs.store.history import TaskHistory
 from agentbatch.tasks.coders.coder import CoderState, LoopPattern, TurnEnd, TurnOutcome
 
 
-@dataclass(frozen=True)
-class ResumedTask:
+class ResumedTask(NamedTuple):
     """A task's place."""
 
     began: str

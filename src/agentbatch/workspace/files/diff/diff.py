@@ -1,8 +1,8 @@
 """What changed between two snapshots, for the judge, for the patch and for the counts."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 from agentbatch.text import list_names
 from agentbatch.workspace.files.diff.file_diff import (
@@ -16,8 +16,7 @@ from agentbatch.workspace.files.diff.file_diff import (
 from agentbatch.workspace.workspace import FileEntry, Snapshot
 
 
-@dataclass(frozen=True)
-class Changes:
+class Changes(NamedTuple):
     """Paths that differ. False when nothing does."""
 
     added: tuple[str, ...] = ()

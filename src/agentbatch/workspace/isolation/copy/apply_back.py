@@ -6,9 +6,9 @@ import stat
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbatch.files import make_missing
 from agentbatch.text import clip
@@ -27,8 +27,7 @@ OWN = "the next run reads its settings from it; --trust-changes brings it back"
 LEADS_OUT = "a symlink that leads out of the directory"
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(NamedTuple):
     done: bool
     """False: nothing was changed."""
     files: int = 0

@@ -5,8 +5,9 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbatch.text import counted, list_names
 from agentbatch.workspace.files.ignored import IGNORED_FOLDERS
@@ -32,8 +33,7 @@ MAX_MESSAGE = 20_000
 """Characters."""
 
 
-@dataclass(frozen=True)
-class KeptWork:
+class KeptWork(NamedTuple):
     """What has become of a task's work."""
 
     branch: str = ""

@@ -2,8 +2,8 @@
 gets all but what was there, as it is, when the work began."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.diff.diff import altered_work, changed_since, changes, same
@@ -18,8 +18,7 @@ class WorkAltered(UserError):
     """Files of the work are not any more as they were judged."""
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """A task's work."""
 
     root: Path

@@ -3,7 +3,6 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,8 +15,7 @@ from agentbatch.workspace.isolation.worktree.refusals import refusal
 REMEDY = "Commit the directory to a git repository, or use isolation copy."
 
 
-@dataclass(frozen=True)
-class Repository:
+class Repository(NamedTuple):
     top: Path
     """Of the user's checkout."""
     common: Path

@@ -5,8 +5,7 @@ import builtins
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall, StatedCommand
 from agentbatch.tasks.evaluator.programs.call_examples import is_literal, literal, same
@@ -27,8 +26,7 @@ MAX_TOLD = 300
 """Characters of what came out that are told."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Of one example."""
 
     passed: bool

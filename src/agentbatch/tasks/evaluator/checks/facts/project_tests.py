@@ -1,8 +1,8 @@
 """The tests that the project had when the task began: what passed then has to pass still."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work
 from agentbatch.tasks.evaluator.checks.copying import NoCopy, copy_of, not_copied
@@ -20,8 +20,7 @@ FAILED_FIRST = "failed at first, and passed when they ran again"
 TESTS_CHANGED = "the tests themselves were changed"
 
 
-@dataclass(frozen=True)
-class ProjectTest:
+class ProjectTest(NamedTuple):
     """One command that runs tests of the project."""
 
     command: str

@@ -3,9 +3,8 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import compress
 
 from agentbatch.patterns import regex
@@ -29,8 +28,7 @@ MAX_TOLD = 8
 """Unsound files, and sound ones, that are named."""
 
 
-@dataclass(frozen=True)
-class Unsound:
+class Unsound(NamedTuple):
     path: str
     line: int
     """0: unknown, or the file as a whole."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.facts.scripts import given, is_script
@@ -27,8 +27,7 @@ _BINDS_UNSEEN = regex(r"import[ \t]+\*|\bglobals\(|\bsetattr\(|\bexec\(|\b__geta
 _CODE = regex(r".*\.(py|js|mjs|cjs|ts|sh|c|h|go|rs|html|css|md|toml|cfg|ini)")
 
 
-@dataclass(frozen=True)
-class Tied:
+class Tied(NamedTuple):
     calls: Mapping[str, Sequence[StatedCall]]
     """By the file that defines what is called."""
     commands: Sequence[StatedCommand]

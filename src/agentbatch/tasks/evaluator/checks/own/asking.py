@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -37,8 +36,7 @@ class NoChecks(ValueError):
     """The reply holds no list of checks; the text says what is wrong, for the model to mend."""
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """What checks are to be written from: the task, and the directory before any work."""
 
     task: str

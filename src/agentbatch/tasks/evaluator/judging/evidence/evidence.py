@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from agentbatch.model.tokens import estimate
 from agentbatch.runs.check_words import check_name, check_prefix
@@ -57,8 +58,7 @@ WEIGHTS = {
 """How what the evidence may take is shared out where it is too little."""
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """The evidence as it fits."""
 
     texts: Mapping[str, str]

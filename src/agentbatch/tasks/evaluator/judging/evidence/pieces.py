@@ -1,7 +1,7 @@
 """The evidence in pieces. Each has a ref, begins on a line of its own with it, and a quote is looked up in it. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentbatch.patterns import regex
 from agentbatch.tasks.agents.shorten import shortened
@@ -13,8 +13,7 @@ SHOWN_HEADING = 200
 _LIKE_A_REF = regex(r"(?:^|(?<=[\n\r\v\f\x85\u2028\u2029]))(?=\[[A-Z]\d+\])")
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """One piece of evidence. Everything but the ref may hold foreign text."""
 
     ref: str

@@ -1,7 +1,7 @@
 """Several pieces of one kind, as they fit: as many as possible, and of each head and tail. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentbatch.model.tokens import estimate
 from agentbatch.tasks.evaluator.judging.evidence.pieces import Piece, fair_shares
@@ -12,8 +12,7 @@ NAMES = 4
 """One part in so many of a section that does not fit goes to the names of what is not shown."""
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """The pieces in the order in which they are shown."""
 
     pieces: tuple[Piece, ...]

@@ -3,9 +3,9 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from shlex import quote
+from typing import NamedTuple
 
 from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.check import TAIL_LINES, CheckResult, CheckRunner
@@ -32,8 +32,7 @@ _SERVES = regex(
 )
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """What became of it."""
 
     result: CheckResult

@@ -3,7 +3,7 @@
 import builtins
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentbatch.patterns import regex
 from agentbatch.tasks.evaluator.checks.facts.stated.context import Context, context
@@ -51,8 +51,7 @@ LINE = 300
 """Characters of a line that are looked at before a call."""
 
 
-@dataclass(frozen=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     expected: str
     raises: str
     end: int

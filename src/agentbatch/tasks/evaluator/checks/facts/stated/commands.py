@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentbatch.patterns import regex
 
@@ -28,8 +28,7 @@ _INTERPRETERS = {"python": "python3", "python3": "python3", "node": "node", "bas
 _FED = regex(r"((?:echo|printf)\s[^|]*)\|(.*)", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """What a command line consists of."""
 
     fed: str

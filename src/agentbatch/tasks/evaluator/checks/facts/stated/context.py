@@ -4,7 +4,7 @@ An example that is none refuses right work; one that is missed costs little. So 
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentbatch.patterns import regex
 
@@ -49,8 +49,7 @@ _NOT_WANTED = regex(
 )
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """What stands around an example."""
 
     before: str

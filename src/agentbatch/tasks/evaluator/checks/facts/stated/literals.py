@@ -4,8 +4,7 @@ for longer than MAX_SOURCE characters."""
 import ast
 import warnings
 from ast import walk
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentbatch.patterns import regex
 
@@ -22,8 +21,7 @@ _METHOD = regex(r"\.[A-Za-z_]\w*\(")
 _NAMED = frozenset({"set()", "frozenset()"})
 
 
-@dataclass(frozen=True)
-class FoundCall:
+class FoundCall(NamedTuple):
     """A call that stands in a text."""
 
     source: str

@@ -1,8 +1,7 @@
 """Running calls of a program's function in a throw-away copy of the directory."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from agentbatch.tasks.evaluator.checks.check import CheckRunner
 from agentbatch.tasks.evaluator.checks.facts.calling import calls_answers, calls_command
@@ -12,8 +11,7 @@ from agentbatch.tasks.evaluator.programs.program import new_nonce
 from agentbatch.workspace.workspace import CommandResult, Workspace
 
 
-@dataclass(frozen=True)
-class Ran:
+class Ran(NamedTuple):
     """All calls of one program, in one process."""
 
     path: str
