@@ -226,7 +226,7 @@ def _run_started(
         sandbox=prepared.sandbox_name,
         cluster=prepared.cluster,
         prompts_digest=prepared.prompts.digest,
-        warnings=prepared.warnings,
+        warnings=list(prepared.warnings),
     )
 
 

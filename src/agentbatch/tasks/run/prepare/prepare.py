@@ -25,6 +25,7 @@ from agentbatch.tasks.run.prepare.context import check_context, rules_above
 from agentbatch.tasks.run.prepare.prepared_run import LOOPBACK, RESULTS_FILES, PreparedRun
 from agentbatch.tasks.run.prepare.results_file import choose_results_file
 from agentbatch.tasks.run.prepare.servers import check_commands, check_planted, unserved, with_servers
+from agentbatch.tasks.run.prepare.warnings import warnings_of
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.escalation import steps_of
 from agentbatch.tasks.spec.make_plan import make_plan
@@ -67,7 +68,77 @@ def prepare(
     evaluator = load_evaluator(folder).with_checks(settings.checks)
     check_named(kinds, settings.coder_name, "--coder")
     check_logins(kinds, settings.coder_login)
-    plan = make_plan(
+    plan = _plan(settings, kinds, folder, tasks, resume)
+    if not settings.trust_changes:
+        check_planted(plan, folder, task_file)
+    plan = with_servers(plan, {**read_env_file(env_file, folder), **environ}, secret_variables())
+    _check_compared(plan, settings)
+    check_context(plan)
+    check_directories(((task.id, task.root) for task in plan.tasks), folder)
+    ours = own_environment(environ, [task.root for task in plan.tasks])
+    worktrees = _check_isolation(plan, settings, ours)
+    chosen = choose_coders(plan, kinds, settings, ours["PATH"], resume)
+    if settings.cluster is None:
+        check_commands(plan.tasks, ours["PATH"])
+    if settings.judge == "none":
+        _check_verified(plan)
+    check_asked(plan, settings, [kinds.entries[name] for name in chosen.names])
+    _check_workdirs(plan)
+    images = [(task.id, task.root, task.image) for task in plan.tasks]
+    away = settings.cluster is not None
+    sandbox, engine = choose_place(settings.sandbox, images, tasks_folder(task_file), ours, elsewhere=away)
+    if settings.no_network and sandbox.name == "none":
+        raise UserError(f"--no-network needs the sandbox. {sandbox.warning}".rstrip())
+    env_files = (folder / (env_file or ".env"), folder / ".env", tasks_folder(task_file) / ".env")
+    prepared = PreparedRun(
+        settings=settings,
+        folder=folder,
+        environ=environ,
+        mode=mode,
+        plan=plan,
+        coder=chosen.kind,
+        above=rules_above(plan),
+        coders=chosen.names,
+        own_models=chosen.own_models,
+        evaluator=evaluator,
+        prompts=Prompts(folder, chosen.kind.prompts, evaluator.prompts),
+        prices=_load_prices(settings, folder),
+        sandbox=sandbox,
+        engine=engine,
+        programs=chosen.programs,
+        env_files=tuple(dict.fromkeys(file.absolute() for file in env_files)),
+        results_file=choose_results_file(
+            (folder / (settings.output or RESULTS_FILES[mode])).absolute(),
+            (task.root for task in plan.tasks if task.isolation == "none"),
+        ),
+        flags=dict(flags or {}),
+        resumed=resume,
+        repositories=worktrees.settled,
+        given=tuple(tasks),
+    )
+    of_cluster = () if settings.cluster is None else lacking_there(prepared, settings.cluster, kinds.entries)
+    if settings.local is not None:
+        from agentbatch.tasks.run.prepare.local import plan_local
+
+        prepared = replace(prepared, local=plan_local(prepared, settings.local))
+    elif prepared.coder_models and not (settings.rehearsal or settings.has_key("coder")):
+        raise UserError(no_key("coder"))
+    _check_priced(prepared)
+    check_notify(settings.notify)
+    missing = unserved(with_attempts(plan).tasks, kinds.entries, no_network=settings.no_network)
+    of_coders = (*chosen.warnings, *missing)
+    return replace(prepared, warnings=warnings_of(prepared, worktrees.warnings, of_coders, of_cluster))
+
+
+def _plan(
+    settings: Settings,
+    kinds: CoderKinds,
+    folder: Path,
+    tasks: Sequence[Mapping[str, Any]],
+    resume: RunFolder | None,
+) -> Plan:
+    task_file = folder / settings.tasks
+    return make_plan(
         check_tasks(tasks, folder) if tasks else load_tasks(task_file),
         task_file,
         max_iterations=settings.max_iterations,
@@ -89,88 +160,21 @@ def prepare(
             pattern=settings.filter,
             stale=settings.stale,
             missing=settings.missing,
-            first_only=mode == "test",
+            first_only=settings.mode == "test",
             part=settings.slice,
             limit=settings.limit,
             unfinished=_unfinished(settings, resume),
         ),
     )
-    if not settings.trust_changes:
-        check_planted(plan, folder, task_file)
-    plan = with_servers(plan, {**read_env_file(env_file, folder), **environ}, secret_variables())
-    _check_compared(plan, settings)
-    check_context(plan)
-    check_directories(((task.id, task.root) for task in plan.tasks), folder)
-    ours = own_environment(environ, [task.root for task in plan.tasks])
-    worktrees = _check_isolation(plan, settings, ours)
-    chosen = choose_coders(plan, kinds, settings, ours["PATH"], resume)
-    if settings.cluster is None:
-        check_commands(plan.tasks, ours["PATH"])
-    if settings.judge == "none":
-        _check_verified(plan)
-    check_asked(plan, settings, [kinds.entries[name] for name in chosen.names])
+
+
+def _check_workdirs(plan: Plan) -> None:
     lost = [task.id for task in plan.tasks if task.image is None and task.task.workdir]
     if lost:
         raise UserError(
             f"A workdir is a place in a container, and no image is named for {list_names(lost)}. Give each an `image` "
             "or a `dockerfile`, or all of them an image with --image."
         )
-    images = [(task.id, task.root, task.image) for task in plan.tasks]
-    away = settings.cluster is not None
-    sandbox, engine = choose_place(settings.sandbox, images, tasks_folder(task_file), ours, elsewhere=away)
-    prepared = PreparedRun(
-        settings=settings,
-        folder=folder,
-        environ=environ,
-        mode=mode,
-        plan=plan,
-        coder=chosen.kind,
-        above=rules_above(plan),
-        of_coders=(
-            *chosen.warnings,
-            *unserved(with_attempts(plan).tasks, kinds.entries, no_network=settings.no_network),
-        ),
-        coders=chosen.names,
-        own_models=chosen.own_models,
-        evaluator=evaluator,
-        prompts=Prompts(folder, chosen.kind.prompts, evaluator.prompts),
-        prices=_load_prices(settings, folder),
-        sandbox=sandbox,
-        engine=engine,
-        programs=chosen.programs,
-        env_files=tuple(
-            dict.fromkeys(
-                f.absolute()
-                for f in (folder / (env_file or ".env"), folder / ".env", tasks_folder(task_file) / ".env")
-            )
-        ),
-        results_file=choose_results_file(
-            (folder / (settings.output or RESULTS_FILES[mode])).absolute(),
-            (task.root for task in plan.tasks if task.isolation == "none"),
-        ),
-        flags=dict(flags or {}),
-        resumed=resume,
-        uncommitted=worktrees.warnings,
-        repositories=worktrees.settled,
-        given=tuple(tasks),
-    )
-    if settings.no_network and prepared.sandbox.name == "none":
-        raise UserError(f"--no-network needs the sandbox. {prepared.sandbox.warning}".rstrip())
-    if settings.cluster is not None:
-        prepared = replace(prepared, of_cluster=lacking_there(prepared, settings.cluster, kinds.entries))
-    if settings.local is not None:
-        from agentbatch.tasks.run.prepare.local import plan_local
-
-        prepared = replace(prepared, local=plan_local(prepared, settings.local))
-    if (
-        settings.local is None
-        and not (settings.rehearsal or settings.has_key("coder"))
-        and prepared.coder_models
-    ):
-        raise UserError(no_key("coder"))
-    _check_priced(prepared)
-    check_notify(settings.notify)
-    return prepared
 
 
 def _check_compared(plan: Plan, settings: Settings) -> None:

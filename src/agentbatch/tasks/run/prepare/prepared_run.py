@@ -1,6 +1,6 @@
 """A run with everything checked that could be, and what it would do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,17 +14,16 @@ from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.definition import DEFAULT_CONTEXT_WINDOW, EvaluatorDefinition
 from agentbatch.tasks.agents.project import Given
 from agentbatch.tasks.agents.prompts import Prompts
-from agentbatch.tasks.agents.resources import AGENTS, misnamed
 from agentbatch.tasks.coders.kind import CoderKind
 from agentbatch.tasks.run.prepare.context import expected_project, not_included
 from agentbatch.tasks.run.prepare.estimate import LeastTokens, least_tokens
-from agentbatch.tasks.run.prepare.own_files import changed_since_last_run, digests
+from agentbatch.tasks.run.prepare.own_files import digests
 from agentbatch.tasks.run.prepare.servers import server_secrets
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
-from agentbatch.text import counted, list_names
+from agentbatch.text import list_names
 from agentbatch.usage import Usage
-from agentbatch.workspace.preparation import ENGINES, SandboxChoice, limits_warning
+from agentbatch.workspace.preparation import ENGINES, SandboxChoice
 from agentbatch.workspace.workspace import Image
 
 if TYPE_CHECKING:
@@ -72,22 +71,18 @@ class PreparedRun:
     """The settings that came from the command line, as a resumption needs them."""
     resumed: RunFolder | None = None
     """The run that is resumed; None: a new one."""
-    uncommitted: tuple[str, ...] = ()
-    """What tasks in git worktrees will not find there, a sentence each."""
     above: Mapping[Path, Mapping[str, Given]] = field(default_factory=dict)
     """By a task's directory, the project's rules in the folders above it."""
-    of_coders: tuple[str, ...] = ()
-    """What the user may not expect of the tasks' coders, a sentence each."""
     coders: tuple[str, ...] = (BUILTIN,)
     """Names of all that may work on a task, the run's own first."""
     own_models: tuple[str, ...] = ()
     """Coders that call their models themselves, by name."""
-    of_cluster: tuple[str, ...] = ()
-    """What its machines lack, a sentence each."""
     repositories: Mapping[Path, Path] = field(default_factory=dict)
     """The git repository of each directory whose tasks get worktrees, settled before anything runs."""
     given: tuple[Mapping[str, Any], ...] = ()
     """Entries that stand in no task file: the run keeps them in its folder."""
+    warnings: tuple[str, ...] = ()
+    """What the user may not expect, a sentence each."""
 
     @property
     def judged(self) -> bool:
@@ -194,19 +189,30 @@ class PreparedRun:
     def own_files(self) -> tuple[Path, ...]:
         """What a next run would read from here."""
         names = ("agents", "prompts", self.settings.prices or "prices.toml")
-        task_file = (self.folder / self.settings.tasks).resolve()
         built = {
             Path(task.image.dockerfile) for task in self.plan.tasks if task.image and task.image.dockerfile
         }
-        return (*(self.folder / name for name in names), *self.env_files, task_file, *sorted(built))
+        return (*(self.folder / name for name in names), *self.env_files, self.task_file, *sorted(built))
 
     @property
     def hidden_files(self) -> tuple[Path, ...]:
         """The task file where it says what no model may see, and lies in no task's directory."""
         if self.given or is_kept(self.folder / self.settings.tasks):
             return ()  # it lies among the runs, which are hidden
-        hides = any(one.task.hidden_verify for one in self.plan.tasks) and not self._in_sight()
-        return ((self.folder / self.settings.tasks).resolve(),) if hides else ()
+        hides = any(one.task.hidden_verify for one in self.plan.tasks) and not self.seeing
+        return (self.task_file,) if hides else ()
+
+    @property
+    def task_file(self) -> Path:
+        return (self.folder / self.settings.tasks).resolve()
+
+    @property
+    def seeing(self) -> list[str]:
+        """Tasks whose coder can read the file that their `hidden_verify` stands in."""
+        if self.given or is_kept(self.folder / self.settings.tasks):
+            return []
+        hiding = (task for task in self.plan.tasks if task.task.hidden_verify)
+        return [task.id for task in hiding if self.task_file.is_relative_to(task.root)]
 
     @cached_property
     def exposed(self) -> list[str]:
@@ -216,87 +222,9 @@ class PreparedRun:
         apart = ("copy", "worktree") if walled else ()  # what they change there stays there
         return [task.id for task in self.plan.tasks if task.root in above and task.isolation not in apart]
 
-    def _exposed(self) -> str:
-        above = self.exposed
-        if not above:
-            return ""
-        return (
-            f"{list_names(above)} {'works' if len(above) == 1 else 'work'} in a directory that holds this folder: the "
-            "coder can change agents/, prompts/, .env and the task file, and with them the next run. Changes are "
-            "reported; a dir of its own is safer, and so is --isolation."
-        )
-
     @cached_property
     def own_digests(self) -> dict[str, str]:
         return digests(self.own_files, self.folder)
-
-    @cached_property
-    def warnings(self) -> list[str]:
-        exposed = self._exposed()
-        local = self.local.warning if self.local is not None else ""
-        return [
-            w
-            for w in (
-                *self.plan.warnings(),
-                *misnamed(self.folder, {"agents": AGENTS, "prompts": self.prompts.names}),
-                self._outside(),
-                self._in_sight(),
-                exposed,
-                changed_since_last_run(self.folder, self.own_digests),
-                *self.uncommitted,
-                self.sandbox.warning,
-                limits_warning(task.limits for task in self.plan.tasks if task.image is None),
-                local,
-                self._no_checks(),
-                *self.of_coders,
-                *self.of_cluster,
-                self._other_models(),
-            )
-            if w
-        ]
-
-    def _outside(self) -> str:
-        """Tasks that work neither below the task file's folder nor below this one."""
-        homes = [self.folder.parts, (self.folder / self.settings.tasks).resolve().parent.parts]
-        away = [
-            f"{task.id} in {task.root}"
-            for task in self.plan.tasks
-            if task.isolation == "none" and not any(task.root.parts[: len(home)] == home for home in homes)
-        ]
-        verb = "works" if len(away) == 1 else "work"
-        return f"{counted(len(away), 'task')} {verb} outside this folder: {list_names(away)}." if away else ""
-
-    def _in_sight(self) -> str:
-        """Tasks whose coder can read the file that their `hidden_verify` stands in."""
-        if self.given or is_kept(self.folder / self.settings.tasks):
-            return ""
-        file = (self.folder / self.settings.tasks).resolve()
-        seen = [
-            task.id for task in self.plan.tasks if task.task.hidden_verify and file.is_relative_to(task.root)
-        ]
-        text = "Their hidden_verify is not hidden, since the task file lies in the directory of"
-        return f"{text}: {list_names(seen)}. Keep it elsewhere." if seen else ""
-
-    def _no_checks(self) -> str:
-        """Checks that were asked for, and that nobody writes."""
-        asked = not self.judged and self.settings.checks
-        return "--checks has no effect with --evaluator none: no model writes any." if asked else ""
-
-    def _other_models(self) -> str:
-        """Tasks that ask for a model which the local server does not have."""
-        if self.local is None:
-            return ""
-        settings = self.settings
-        others = [
-            planned.id
-            for planned in self.plan.tasks
-            if (settings.coder_is_local and set(planned.coder_models(self.local.name)) != {self.local.name})
-            or (settings.evaluator_is_local and planned.task.evaluator_model)
-        ]
-        named = f"{', '.join(others[:5])}{' and others' if len(others) > 5 else ''}"
-        return (
-            f"Tasks with a model of their own get {self.local.name} all the same: {named}." if others else ""
-        )
 
     def _window(self, planned: PlannedTask) -> int:
         """Tokens of the task's evaluator, as far as that is known before the run."""
@@ -311,30 +239,33 @@ class PreparedRun:
         evaluator = self.evaluator if self.judged else None
         project = expected_project(self.plan, self.above)
         least = least_tokens(self.plan.tasks, self.prompts, self.coder, evaluator, self._window, project)
-        settings, at = self.settings, datetime.now(UTC)
-        cost: float | None = None if self.rehearsal else 0.0
-        local = self.local.name if self.local is not None else ""
+        return DryRun(self, least, self._least_cost(least), not_included(self.plan))
+
+    def _least_cost(self, least: Sequence[LeastTokens]) -> float | None:
+        if self.rehearsal:
+            return None
+        cost, at = 0.0, datetime.now(UTC)
         for planned, tokens in zip(self.plan.tasks, least, strict=True):
-            own = local if settings.coder_is_local else planned.task.coder_model or settings.coder_model
-            coder_url = LOOPBACK if settings.coder_is_local else settings.coder_endpoint
-            for model, url, count in (
-                *(
-                    (coder, coder_url, tokens.coder)
-                    for coder in [one.model or own for one in settings.compared] or (own,)
-                ),
-                (
-                    local
-                    if settings.evaluator_is_local
-                    else planned.task.evaluator_model or settings.evaluation_model,
-                    LOOPBACK if settings.evaluator_is_local else settings.evaluation_base_url,
-                    tokens.evaluator,
-                ),
-            ):
-                if not count:
-                    continue
+            for model, url, count in self._least_calls(planned, tokens):
                 price = self.prices.price(model, Usage(input=count, calls=1), at, base_url=url)
-                cost = None if cost is None or price is None else cost + price.total
-        return DryRun(self, least, cost, not_included(self.plan))
+                if price is None:
+                    return None
+                cost += price.total
+        return cost
+
+    def _least_calls(self, planned: PlannedTask, least: LeastTokens) -> Iterator[tuple[str, str, int]]:
+        """The model, the endpoint and the tokens of each."""
+        settings, local = self.settings, self.local.name if self.local is not None else ""
+        own = local if settings.coder_is_local else planned.task.coder_model or settings.coder_model
+        url = LOOPBACK if settings.coder_is_local else settings.coder_endpoint
+        calls = [(one.model or own, url, least.coder) for one in settings.compared]
+        calls = calls or [(own, url, least.coder)]
+        judge = planned.task.evaluator_model or settings.evaluation_model
+        if settings.evaluator_is_local:
+            calls.append((local, LOOPBACK, least.evaluator))
+        else:
+            calls.append((judge, settings.evaluation_base_url, least.evaluator))
+        return (call for call in calls if call[2])
 
 
 @dataclass(frozen=True)
