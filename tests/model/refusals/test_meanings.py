@@ -55,6 +55,11 @@ ECHOED: dict[str, Any] = {
         (403, said("Your team has either used all available credits or reached its monthly spending limit."),
          "endpoint"),
         (429, said("Quota exceeded for metric: x, limit: 0, model: gemini-2.5-pro", code=429), "endpoint"),
+        (403, {"code": 403, "reason": "NOT_ENOUGH_BALANCE", "message": "not enough balance"}, "endpoint"),
+        (403, said("Key limit exceeded (total limit). Manage it using https://openrouter.ai/settings/keys", code=403),
+         "endpoint"),
+        (429, said("Your account has reached the set inference limit", code="SetLimitExceeded", type="TooManyRequests"),
+         "endpoint"),
         # The same words without that code, or with another's, are a limit that is over in a moment.
         (429, said(QUOTA, code=429, status="RESOURCE_EXHAUSTED"), "rate"),
         (429, [said(QUOTA, code=429, status="RESOURCE_EXHAUSTED")], "rate"),
@@ -81,6 +86,8 @@ ECHOED: dict[str, Any] = {
          "endpoint"),
         (400, [said("API key not valid. Please pass a valid API key.", code=400, status="INVALID_ARGUMENT",
                     details=[{"reason": "API_KEY_INVALID"}])], "endpoint"),
+        (400, [said("User location is not supported for the API use.", code=400, status="FAILED_PRECONDITION")],
+         "endpoint"),
         # Nobody knows whose fault it is.
         (403, {}, "denied"),
         (403, said("Forbidden"), "denied"),
@@ -108,6 +115,10 @@ ECHOED: dict[str, Any] = {
         (400, said("模型不存在，请检查模型代码。", code="1211"), "model"),
         (400, said("/chat/completions: Invalid model name passed in model=x. Call `/v1/models`", code="400"), "model"),
         (400, {"message": "The provided model identifier is invalid."}, "model"),
+        (404, said("Your account has not activated the model y.", code="ModelNotOpen", type="NotFound"), "model"),
+        (403, said("The model `x` is blocked at the project level.", code="model_permission_blocked_project"), "model"),
+        (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Endpoint with name 'x' does not exist"}, "model"),
+        (400, {"message": "Invocation of model ID x with on-demand throughput isn\u2019t supported."}, "model"),
         # What repeats the request says nothing: a coder may have written it.
         (422, {"detail": [{"type": "missing", "loc": ["body"], "msg": "Field required", "input": ECHOED}]}, "request"),
         (422, {"detail": [{"msg": "Field required", "input": "The model `x` does not exist"}]}, "request"),

@@ -69,6 +69,11 @@ A_DAY = {
         (openai("busy", retry_after=30), 30.0),
         ({"error": "busy", "retry_after_ms": 250}, 0.25),
         ({"message": "Rate limit exceeded", "detail": {"retryAfter": "30"}}, 30.0),
+        ({"error": "Model x is currently loading", "estimated_time": 20.0}, 20.0),
+        (openai("Rate limit exceeded for api_key: x. Limit resets at: 2027-01-15 08:00:40 UTC", code="429"), 40.0),
+        ({"errors": [{"code": 3036, "message": "AiError: you have used up your daily free allocation"}]},
+         16 * HOUR),
+        ({"errors": {"message": "You have exceeded today's quota for model x, please try again tomorrow"}}, 8 * HOUR),
         # Nothing that can be waited for.
         (openai("Too many requests in the last 60 seconds."), None),
         (openai("Please wait a moment and try again in a while."), None),
@@ -107,6 +112,27 @@ def test_wait_in_a_document(document: Any, seconds: float | None) -> None:
 def test_wait_in_headers_of_limits(headers: dict[str, str], seconds: float | None) -> None:
     wait = refusal(openai("slow down"), headers=headers).wait
     assert wait == (None if seconds is None else pytest.approx(seconds))
+
+
+CEREBRAS = {
+    "x-ratelimit-remaining-tokens-minute": "0",
+    "x-ratelimit-reset-tokens-minute": "11.3",
+    "x-ratelimit-remaining-requests-day": "100",
+    "x-ratelimit-reset-requests-day": "33011.38",
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("Tokens per minute limit exceeded - too many tokens processed.", 11.3),
+        ("Tokens per day limit exceeded - too many tokens processed.", 33011.38),
+    ],
+)
+def test_words_say_which_limit_it_was(words: str, seconds: float) -> None:
+    failure = refusal({"message": words, "code": "token_quota_exceeded"}, headers=CEREBRAS)
+    assert failure.wait == pytest.approx(seconds)
+    assert failure.kind == ("quota" if seconds > HOUR else "rate")
 
 
 def test_a_wrong_clock_of_ours_does_no_harm() -> None:

@@ -21,7 +21,7 @@ LEARNING_STATUSES = frozenset({400, 404, 405, 415, 422, 500, 501})
 _REFUSAL = regex(
     r"not? (be )?(yet )?(supported|support|allowed|permitted|available|enabled|implemented|recognized)"
     r"|(does|do|is|are)(n't| not) (currently )?(support|allow|accept)|not compatible"
-    r"|unsupported|unavailable|unrecognized|unknown|disabled|deprecated|wrong_api_format|invalid field"
+    r"|unsupported|unavailable|unrecognized|unknown|disabled|deprecated|wrong_api_format|invalid field|invalid value:"
     r"|extra_forbidden|extra inputs|extra fields|additional propert"
     r"|unexpected (keyword|field|property|parameter)|only .{0,40}(allowed|supported|default|single)"
     r"|requires? |found that support|must be set to|cannot be used"

@@ -116,7 +116,8 @@ MEANINGS: tuple[Meaning, ...] = (
         "endpoint",
         "no money, or a limit of it: OpenAI insufficient_quota and billing codes, Anthropic billing_error, Moonshot "
         "exceeded_current_quota_error, DashScope Arrearage, Volcengine AccountOverdueError, Zhipu 1113, SiliconFlow "
-        "30001, MiniMax 1008, LiteLLM budget_exceeded, new-api's quotas",
+        "30001, MiniMax 1008, LiteLLM budget_exceeded, new-api's quotas, Novita NOT_ENOUGH_BALANCE, Volcengine "
+        "SetLimitExceeded (a limit of the user's own)",
         frozenset({200, 400, 401, 402, 403, 429}),
         _of(
             "insufficient_quota",
@@ -139,15 +140,18 @@ MEANINGS: tuple[Meaning, ...] = (
             "quota_not_enough",
             "allocationquota.freetieronly",
             "payment_required",
+            "not_enough_balance",
+            "setlimitexceeded",
         ),
     ),
     Meaning(
         "endpoint",
         "no money, said in words alone: Anthropic 'Your credit balance is too low' (400), xAI 'used all available "
-        "credits or reached its monthly spending limit' (403, 429), DeepSeek 'Insufficient Balance'",
+        "credits or reached its monthly spending limit' (403, 429), DeepSeek 'Insufficient Balance', OpenRouter 'Key "
+        "limit exceeded (total limit)'",
         frozenset({200, 400, 403, 429}),
         words=r"credit balance is too low|used all available credits|reached its monthly spending limit|"
-        r"^insufficient (account )?balance|account balance is insufficient|insufficient credits",
+        r"^insufficient (account )?balance|account balance is insufficient|insufficient credits|^key limit exceeded",
     ),
     # Too much at once, or of a window; where it says until when, that decides.
     Meaning(
@@ -196,10 +200,11 @@ MEANINGS: tuple[Meaning, ...] = (
     ),
     Meaning(
         "endpoint",
-        "the key, said in words alone: gateways in front of OpenAI, Google's older form",
+        "the key or its country, said in words alone: gateways in front of OpenAI, Google's older form, Google 'User "
+        "location is not supported for the API use.'",
         frozenset({400, 403}),
         words=r"api key not valid|incorrect api key|invalid api[ _-]key|api key (has )?expired"
-        r"|(invalid|missing) (auth|token|credential)",
+        r"|(invalid|missing) (auth|token|credential)|user location is not supported",
     ),
     Meaning(
         "denied",
@@ -219,7 +224,8 @@ MEANINGS: tuple[Meaning, ...] = (
         "model",
         "no such model, by code: OpenAI, Groq, Cerebras and DashScope model_not_found, Azure DeploymentNotFound, "
         "Together model_not_available, Mistral invalid_model, Volcengine InvalidEndpointOrModel.NotFound, "
-        "GitHub unknown_model, Zhipu 1211, Moonshot resource_not_found_error",
+        "GitHub unknown_model, Zhipu 1211, Moonshot resource_not_found_error, Volcengine ModelNotOpen, Groq's blocked "
+        "models, Databricks RESOURCE_DOES_NOT_EXIST",
         frozenset({200, 400, 403, 404, 422}),
         _of(
             "model_not_found",
@@ -234,6 +240,10 @@ MEANINGS: tuple[Meaning, ...] = (
             "modelnotfound",
             "model_not_exist",
             "model.accessdenied",
+            "modelnotopen",
+            "model_permission_blocked_org",
+            "model_permission_blocked_project",
+            "resource_does_not_exist",
         ),
     ),
     Meaning(
@@ -241,12 +251,12 @@ MEANINGS: tuple[Meaning, ...] = (
         "no such model, in words: Ollama and vLLM (404), DeepSeek 'Model Not Exist', OpenRouter 'is not a valid "
         "model ID' (400), Google 'models/x is not found', Anthropic's not_found_error 'model: x', NVIDIA, Fireworks; "
         "LiteLLM 'Invalid model name passed in model=x' (BerriAI/litellm#9663), Bedrock 'The provided model identifier "
-        "is invalid' (iOfficeAI/AionCore#377)",
+        "is invalid' (iOfficeAI/AionCore#377), 'Invocation of model ID x with on-demand throughput isn't supported'",
         frozenset({400, 404, 422}),
         words=r"\bmodels?\b[^.]{0,120}(does not exist|doesn't exist|not exist|not found|isn't available"
         r"|is not available)"
         r"|not a valid model|no such model|unknown model|unrecognized model|^model: \S+\s+not_found|not found the model"
-        r"|invalid model name passed|model identifier is invalid"
+        r"|invalid model name passed|model identifier is invalid|with on-demand throughput isn.t supported"
         r"|no endpoints found (for|matching)|function '[^']{1,80}': not found",
     ),
 )

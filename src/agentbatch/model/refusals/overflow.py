@@ -8,9 +8,17 @@ from agentbatch.model.refusals.excess import Excess
 from agentbatch.model.refusals.server_error import ServerError
 
 CODES = frozenset(
-    {"context_length_exceeded", "exceed_context_size_error", "request_too_large", "string_above_max_length"}
+    {
+        *(
+            "context_length_exceeded",
+            "exceed_context_size_error",
+            "request_too_large",
+            "string_above_max_length",
+        ),
+        *("model_max_prompt_tokens_exceeded", "tokens_limit_reached", "1039", "1261"),
+    }
 )
-"""OpenAI's (also Groq's, xAI's), llama.cpp's and Anthropic's."""
+"""OpenAI's (also Groq's, xAI's), llama.cpp's and Anthropic's; Copilot's, GitHub Models', MiniMax's and Zhipu's."""
 
 STATUSES = frozenset({200, 400, 413, 422, 429, 500, 503})
 """200: the error came inside a 200; 500: llama.cpp's answer when its slots overflow; 503: tabbyAPI's."""
@@ -29,10 +37,65 @@ _N = r"[\d,_]{1,12}"
 
 WORDINGS: tuple[Wording, ...] = (
     Wording(
-        rf"maximum context length is (?P<limit>{_N})[^.]*\.[^.]{{0,80}}?(requested|resulted "
-        rf"in|has)\D{{0,20}}(?P<sent>{_N})",
-        "OpenAI, vLLM, DeepSeek: THUDM/LongBench#104, bytedance/deer-flow#310",
+        rf"maximum context length is (?P<limit>{_N}) tokens.{{0,200}}?for a total of (?:at least )?(?P<sent>{_N})",
+        "vLLM, with what the answer may have: cloudflare/cloudflare-docs#29731",
     ),
+    Wording(
+        rf"maximum context length (?:is|of) (?P<limit>{_N})[^.]*\.[^.]{{0,80}}?(requested|resulted "
+        rf"in|has)\D{{0,20}}(?P<sent>{_N})",
+        "OpenAI, vLLM, DeepSeek: THUDM/LongBench#104, bytedance/deer-flow#310; SGLang 'of': anomalyco/models.dev#4422",
+    ),
+    Wording(
+        rf"maximum context length of \S{{1,100}} is (?P<limit>{_N})\. however, answering your request will take "
+        rf"(?P<sent>{_N})",
+        "SambaNova",
+    ),
+    Wording(
+        rf"current length is (?P<sent>{_N}) while limit is (?P<limit>{_N})", "Cerebras: cline/cline#5140"
+    ),
+    Wording(
+        rf"request body too large for.{{0,100}}max size: (?P<limit>{_N}) tokens",
+        "GitHub Models: cline/cline#995",
+    ),
+    Wording(
+        rf"prompt is too long: (?P<sent>{_N}), model maximum context length: (?P<limit>{_N})", "Fireworks"
+    ),
+    Wording(
+        rf"tokens \((?P<sent>{_N})\) exceeded this model context window limit \((?P<limit>{_N})",
+        "Cloudflare, code 5021",
+    ),
+    Wording(
+        rf"passed (?P<sent>{_N}) input tokens.{{0,120}}context length is only (?P<limit>{_N})",
+        "vLLM since 0.13",
+    ),
+    Wording(
+        rf"sum of prompt length \((?P<sent>{_N})(?:\.\d+)?\).{{0,120}}should not exceed \w{{1,40}} \((?P<limit>{_N})",
+        "TensorRT-LLM: NVIDIA/TensorRT-LLM#9277",
+    ),
+    Wording(
+        rf"(?:prompt|input) length \(?(?P<sent>{_N})\)? exceeds (?:the )?maximum (?:sequence|input|allowed token)? ?"
+        rf"(?:length|size) \(?(?P<limit>{_N})",
+        "TensorRT-LLM: triton-inference-server/tensorrtllm_backend#141; Nvidia's NIM; Volcengine Ark",
+    ),
+    Wording(
+        rf"keep the first (?P<sent>{_N}) tokens.{{0,120}}context length of only (?P<limit>{_N})",
+        "LM Studio: lmstudio-bug-tracker#546",
+    ),
+    Wording(rf"n_keep: (?P<sent>{_N}) ?>= n_ctx: (?P<limit>{_N})", "LM Studio: Gitlawb/openclaude#353"),
+    Wording(
+        r"to keep from the initial prompt is greater than the context",
+        "LM Studio: logancyang/obsidian-copilot#962",
+    ),
+    Wording(rf"reached context length of (?P<limit>{_N}) tokens", "LM Studio, in the middle of an answer"),
+    Wording(
+        rf"input \((?P<sent>{_N}) tokens\) is (?:larger|too large)[^(]{{0,60}}\((?P<limit>{_N})",
+        "llama.cpp's server, where it cannot cut",
+    ),
+    Wording(
+        rf"max input tokens: (?P<limit>{_N}), request input token count: (?P<sent>{_N})", "Bedrock's Titan"
+    ),
+    Wording(r"number of input tokens exceeds maximum|input tokens exceeded", "Bedrock's Nova"),
+    Wording(rf"prompt token count of (?P<sent>{_N}) exceeds the limit of (?P<limit>{_N})", "Copilot"),
     Wording(rf"maximum context length(?: is| of)?(?: (?P<limit>{_N}))?", "OpenAI, Mistral, Ollama"),
     Wording(
         rf"\((?P<sent>{_N}) tokens?\) is longer than the model's context length \((?P<limit>{_N})",
@@ -80,6 +143,7 @@ WORDINGS: tuple[Wording, ...] = (
         rf"allowed \((?P<limit>{_N})",
         "Google: google-gemini/gemini-cli#6678",
     ),
+    Wording(rf"exceeds the maximum number of tokens allowed \(?(?P<limit>{_N})", "Google, without the count"),
     Wording(
         rf"input token count is (?P<sent>{_N}) but model only supports up to (?P<limit>{_N})",
         "Vertex: 'Unable to submit request'",
@@ -102,7 +166,7 @@ WORDINGS: tuple[Wording, ...] = (
     ),
     Wording(rf"maximum prompt length is (?P<limit>{_N}) but the request contains (?P<sent>{_N})", "xAI"),
     Wording(rf"range of input length should be \[\d+, (?P<limit>{_N})\]", "DashScope"),
-    Wording(rf"exceeded model token limit: (?P<limit>{_N})", "Moonshot"),
+    Wording(rf"exceeded model token limit: (?P<limit>{_N})(?: \(requested: (?P<sent>{_N}))?", "Moonshot"),
     Wording(
         rf"request too large for[^:]*[^.]{{0,120}}limit (?P<limit>{_N}), requested (?P<sent>{_N})",
         "OpenAI and Groq: above the tokens a minute",

@@ -42,10 +42,11 @@ def asked_wait(headers: Mapping[str, str], fields: Iterable[Field], words: str, 
     now = now if sent is None else sent
     places: tuple[Callable[[], float | None], ...] = (
         lambda: _daily(fields, now),
+        lambda: _daily_in_words(words, now),
         lambda: retry_after(headers, now),
         lambda: _in_fields(fields, now),
         lambda: wait_in_words(words, now, _zone(fields)),
-        lambda: _in_reset_headers(headers, now),
+        lambda: _in_reset_headers(headers, words, now),
     )
     return next((wait for place in places if (wait := place()) is not None), None)
 
@@ -108,6 +109,7 @@ WAIT_FIELDS = (
     WaitField(
         "X-RateLimit-Reset", read_reset, "OpenRouter's metadata.headers, milliseconds: Gitlawb/openclaude#936"
     ),
+    WaitField("estimated_time", _seconds, "Hugging Face's 503 'Model x is currently loading': seconds"),
     WaitField("X-Codex-Primary-Reset-After-Seconds", _seconds, "ChatGPT plans: earendil-works/pi#4172"),
 )
 """In this order: the first that is there and can be read counts, the longest of several of its name."""
@@ -139,6 +141,36 @@ def _daily(fields: tuple[Field, ...], now: float) -> float | None:
     return next_midnight(now, "America/Los_Angeles", PACIFIC) - now
 
 
+class DailyWords(NamedTuple):
+    pattern: re.Pattern[str]
+    """Of words in lower case."""
+    zone: str
+    fallback: timezone
+    source: str
+
+
+DAILY_WORDS = (
+    DailyWords(
+        regex(r"used up your daily free allocation"),
+        "UTC",
+        UTC,
+        "Cloudflare's 3036, at midnight UTC (developers.cloudflare.com/workers-ai/platform/pricing)",
+    ),
+    DailyWords(
+        regex(r"exceeded today's quota\b.{0,100}try again tomorrow"),
+        "Asia/Shanghai",
+        BEIJING,
+        "ModelScope (modelscope.cn/docs/model-service/API-Inference/limits)",
+    ),
+)
+
+
+def _daily_in_words(words: str, now: float) -> float | None:
+    text = words[:MAX_WORDS].lower()
+    day = next((entry for entry in DAILY_WORDS if entry.pattern.search(text)), None)
+    return None if day is None else next_midnight(now, day.zone, day.fallback) - now
+
+
 def _zone(fields: tuple[Field, ...]) -> tzinfo:
     return BEIJING if any(f.name == "code" and f.value in BEIJING_CODES for f in fields) else UTC
 
@@ -161,7 +193,7 @@ _DATE = r"(\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:z|\s?[+-]\d\d:
 
 WAIT_WORDS = (
     WaitWords(
-        regex(rf"\breset(?:s|ting)?(?: \w+)? (?:at|on) {_DATE}"),
+        regex(rf"\breset(?:s|ting)?(?: \w+)? (?:at|on):? {_DATE}"),
         True,
         "Z.ai 'Your limit will reset at 2026-09-04 19:01:25': NousResearch/hermes-agent#103038; "
         "Volcengine with '+0800 CST'",
@@ -251,8 +283,14 @@ RESET_HEADERS = (
 )
 
 
-def _in_reset_headers(headers: Mapping[str, str], now: float) -> float | None:
-    """The longest of the limits that nothing is left of; of limits that say not what is left, the shortest."""
+_OF_A_DAY = regex(r"\b(per|a) day\b|\bdaily\b|\b[rt]pd\b")
+
+
+def _in_reset_headers(headers: Mapping[str, str], words: str, now: float) -> float | None:
+    """The longest of the limits that nothing is left of; of limits that say not what is left, the shortest. Where the
+    words name a day's limit, the longest of a day: what is left of it was too little (Cerebras, `…-tokens-minute` at 0
+    beside it)."""
+    of_day: list[float] = []
     used_up: list[float] = []
     unknown: list[float] = []
     for name, value in list(headers.items())[:200]:
@@ -261,9 +299,13 @@ def _in_reset_headers(headers: Mapping[str, str], now: float) -> float | None:
             wait = read_reset(value, now) if found else None
             if found is None or wait is None:
                 continue
+            if found[1].endswith("-day"):
+                of_day.append(wait)
             left = number(headers.get(entry.remaining.format(found[1])))
             if left is not None and left <= 0:
                 used_up.append(wait)
             elif left is None:
                 unknown.append(wait)
+    if of_day and _OF_A_DAY.search(words[:MAX_WORDS].lower()):
+        return max(of_day)
     return max(used_up) if used_up else min(unknown, default=None)
