@@ -153,9 +153,9 @@ async def test_a_session_that_is_taken_up_tells_nothing_of_what_was_before(
     """Whatever it replays then is no work of this turn's, and its id is a word that it is told again, and no path."""
     known = e.AgentSession(task_id="t", coder="fake", session=session, agent="fake 1.0")
     state = CoderState([known], [], 0, [{"role": "user", "content": "Do it."}])
-    before = {path for path in tmp_path.parent.rglob("*") if tmp_path not in path.parents}
+    (place := tmp_path / "above/place").mkdir(parents=True)
     script = {"replay": REPLAY, "anyone": True}
-    async with acp_stage(tmp_path, [{"say": "No."}], script=script, state=state) as stage:
+    async with acp_stage(place, [{"say": "No."}], script=script, state=state) as stage:
         outcome = await stage.coder.turn("Go on.")
         assert (outcome.text, stage.coder.work.commands, stage.of(e.ToolCalled)) == ("No.", [], [])
         loaded = [one["session"] for one in stage.heard if one["method"] == "session/load"]
@@ -163,8 +163,7 @@ async def test_a_session_that_is_taken_up_tells_nothing_of_what_was_before(
         assert [bill.cost for bill in stage.of(e.ModelCallFinished)] in ([None], [0.0])
         (taken,) = stage.of(e.AgentSession)
         assert taken.taken_up
-    after = {path for path in tmp_path.parent.rglob("*") if tmp_path not in path.parents}
-    assert after == before
+    assert [path for path in tmp_path.rglob("*") if place not in (path, *path.parents)] == [place.parent]
 
 
 @pytest.mark.parametrize("session", ODD_SESSIONS)
