@@ -1,6 +1,10 @@
 """A server that has bad moments, and one that has too much: what is answered, and what is said of the rest."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -8,14 +12,17 @@ import pytest
 from agentbatch.rehearsal.plain.answers import plain_document
 from agentbatch.rehearsal.plain.endpoint import Moment, Plain
 from agentbatch.rehearsal.script import Fault
+from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.requests import BatchRequest, BatchResult, RetryPolicy
 from agentbatch.requests.spec.request import CHAT
 from tests.requests.conftest import Serve
+from tests.support.clocks import MovedClock
+from tests.support.waiting import until
 
 MOMENTS: tuple[Moment, ...] = ("503", "stall", "truncated", "cut", "garbage", "disconnect")
 
-TIMEOUT = 1.5
-"""Seconds that a request has: a stall takes them all, an answer hardly any."""
+TIMEOUT = 60.0
+"""Seconds that a request has: at a stall the clock is moved on by as many."""
 
 REASONS: dict[Moment, tuple[int | None, str, str]] = {
     "503": (503, "transient", "answered 503"),
@@ -35,6 +42,24 @@ def asks(count: int) -> list[BatchRequest]:
     return [BatchRequest.ask(f"r{n}", f"Say {n}", model="m") for n in range(count)]
 
 
+@asynccontextmanager
+async def stalls_pass(server: RehearsalServer) -> AsyncIterator[None]:
+    """Where one request is under way at a time."""
+    clock, plain = MovedClock(), server.plain
+    assert plain is not None
+
+    async def move_on() -> None:
+        for number in count():
+            await until(lambda at=number: len(plain.played) > at)  # type: ignore[misc]
+            if plain.played[number] == "stall":
+                await asyncio.sleep(0.01)
+                clock.move_on(TIMEOUT + 1)
+
+    moving = asyncio.ensure_future(move_on())
+    yield
+    moving.cancel()
+
+
 def is_whole(request: BatchRequest, result: BatchResult) -> bool:
     """Its own question's answer, to the last word."""
     document = plain_document(CHAT, request.body, 1)
@@ -46,7 +71,7 @@ def is_whole(request: BatchRequest, result: BatchResult) -> bool:
 async def test_of_calls_that_fail_by_a_fifth_nearly_all_are_answered_in_the_end(serve: Serve) -> None:
     requests, plain = asks(500), Plain(share=0.2, moments=MOMENTS, seed=3)
     # A busy machine must not need so long for an answer: it would be given up here, and counted as good there.
-    options: dict[str, Any] = {"concurrency": 40, "request_timeout": 5.0}
+    options: dict[str, Any] = {"concurrency": 40, "request_timeout": 15.0}
     async with serve(plain, **options) as (processor, server):
         run = await processor.run(requests)
         assert server.plain is not None
@@ -70,7 +95,8 @@ async def test_every_failure_is_told_as_it_was(serve: Serve, max_retries: int) -
     """One at a time, so that the server's moments can be laid beside the requests; the last one is the reason."""
     requests, plain = asks(80), Plain(share=0.4, moments=(*MOMENTS, "429"), seed=5)
     options: dict[str, Any] = {"concurrency": 1, "request_timeout": TIMEOUT}
-    async with serve(plain, retry=RetryPolicy(max_retries, delay=0.01), **options) as (processor, server):
+    retry = RetryPolicy(max_retries, delay=0.01)
+    async with serve(plain, retry=retry, **options) as (processor, server), stalls_pass(server):
         run = await processor.run(requests)
         assert server.plain is not None
         played = iter(server.plain.played)
@@ -104,7 +130,8 @@ async def test_the_reasons_cover_what_a_server_does(serve: Serve) -> None:
     """Each moment once: the test above would pass by if its seed left one out."""
     for moment in REASONS:
         plain = Plain(share=1.0, moments=(moment,))
-        async with serve(plain, retry=RetryPolicy(0), request_timeout=TIMEOUT) as (processor, _):
+        options: dict[str, Any] = {"retry": RetryPolicy(0), "request_timeout": TIMEOUT}
+        async with serve(plain, **options) as (processor, server), stalls_pass(server):
             run = await processor.run(asks(1))
         status, code, reason = REASONS[moment]
         error = run.results[0].error

@@ -1,5 +1,6 @@
 """Whole runs on endpoints that stream, badly too."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.rehearsal.streaming import Streaming
 from agentbatch.runs import events as e
 from agentbatch.runs.store.database import open_database
+from tests.support.clocks import MovedClock
 from tests.tasks.run.verdicts import COMPLETE
 
 PROGRAM = "print('世界 🙂')\n" * 40
@@ -137,8 +139,15 @@ async def test_tokens_are_shown_while_they_come_and_stored_nowhere(run_tasks: An
 
 @pytest.mark.slow
 async def test_a_call_that_the_clock_interrupts_is_on_the_bill_as_an_estimate(run_tasks: Any) -> None:
-    script = Script(prompt="Do it.", coder=[Say(content="never", delay=30)])
-    ran = await run_tasks([{"id": "t", "dir": "work", "first_prompt": "Do it.", "timeout": 3}], [script])
+    script = Script(prompt="Do it.", coder=[Say(content="never", delay=600)])
+    clock = MovedClock()
+
+    def run_out(event: e.Event, _: Any) -> None:
+        if isinstance(event, e.ModelCallStarted):
+            asyncio.get_running_loop().call_later(0.5, clock.move_on, 61)
+
+    tasks = [{"id": "t", "dir": "work", "first_prompt": "Do it.", "timeout": 60}]
+    ran = await run_tasks(tasks, [script], on_event=run_out)
     assert (ran.task.status, ran.task.reason) == ("timeout", "wall_clock")
     stats = ran.results["results"][0]["result"]["tokenStats"]
     assert stats["calls"] == 1
