@@ -17,8 +17,9 @@ from yarl import URL
 from agentbatch.dashboard.access import Access
 from agentbatch.dashboard.address import listen
 from agentbatch.dashboard.server import Served, serve
-from tests.support.waiting import PATIENCE
 
+PATIENCE = 300.0
+"""Seconds, as in tests/support/waiting.py, which a program of its own does not find."""
 MARK = "AGENTBATCH_COMMAND"
 PLAIN = {"": "<title>plain</title>"}
 

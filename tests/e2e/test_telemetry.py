@@ -27,11 +27,17 @@ async def test_a_killed_run_and_its_resumption_are_two_linked_traces(
 ) -> None:
     telemetry = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
     agentbatch("init")
-    words = ("--test", "--display", "none", "--attempts", "2", "--stop-at", "all", "--isolation", "copy")
+    go = folder.parent / "go"
+    document = json.loads((folder / "task.json").read_text())
+    document["tasks"][2]["verify"] = f"until [ -e {go} ]; do sleep 0.05; done"  # else it may be over by then
+    (folder / "task.json").write_text(json.dumps(document))
+    words = ("--test", "--display", "none", "--attempts", "2", "--stop-at", "all", "--isolation", "copy",
+             "--sandbox", "none")  # fmt: skip
     killed = start(*words, cwd=folder, env=environ | telemetry)
     wait_until(lambda: len(collector.spans) >= 6)
     killed.send_signal(signal.SIGKILL)
     await killed.wait()
+    go.touch()
     assert agentbatch("resume", "--display", "none", **telemetry).returncode == 0
 
     by_id = {span.span_id: span for span in collector.spans}
