@@ -91,7 +91,7 @@ def test_a_task_from_start_to_end() -> None:
         "[12:00:07] task 2/2: iteration 1 evaluating",
         "[12:00:42] task 2/2: completed in 41.2s [1/2], 1 iteration, "
         "tokens 12,345 in/678 out/1 call, cost $0.0009 in/$0.0003 out",
-        "[12:00:43] run interrupted: 1 queued, 1 completed",
+        "[12:00:43] run interrupted: 1 completed, 1 not finished",
     ]
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from agentbatch.display.reports.run_report import RunReport
-from agentbatch.display.reports.status import SHOWN_SIGNS, head_sentences
+from agentbatch.display.reports.status import head_sentences
 from agentbatch.display.reports.task_report import render_task
 from agentbatch.display.screen import live_step
+from agentbatch.display.signs import SHOWN_SIGNS
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.listing import ShownStatus, open_run
 from agentbatch.runs.log_lines import failure_text, reason_text

@@ -1,6 +1,7 @@
 """The sign and the colour of every status, the same in the table and in the summary."""
 
 from agentbatch.runs.events import Status
+from agentbatch.runs.listing import ShownStatus
 
 SIGNS: dict[Status, str] = {
     "queued": "·",
@@ -14,6 +15,19 @@ SIGNS: dict[Status, str] = {
     "skipped": "○",
 }
 """One cell each. Never alone: the status' word stands beside it."""
+
+SHOWN_SIGNS: dict[ShownStatus, str] = {
+    "completed": SIGNS["completed"],
+    "error": SIGNS["error"],
+    "timeout": SIGNS["timeout"],
+    "cancelled": SIGNS["cancelled"],
+    "skipped": SIGNS["skipped"],
+    "interrupted": "‖",
+    "coding": SIGNS["coding"],
+    "evaluating": SIGNS["evaluating"],
+    "queued": SIGNS["queued"],
+}
+"""In the order of the counts."""
 
 STYLES: dict[Status, str] = {
     "queued": "dim",

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -113,7 +114,11 @@ class TasksKind:
         return sum(rest) / max(1, min(state.max_concurrent, len(rest)))
 
     def outcome(self, state: RunState) -> str:
-        return ", ".join(f"{number} {status}" for status, number in state.counts.items() if number)
+        tasks = state.tasks.values()
+        ended: Counter[str] = Counter(task.status for task in tasks if task.at_its_end)
+        counts = [(ended[status], status) for status in state.counts]
+        counts.append((len(tasks) - ended.total(), "not finished"))
+        return ", ".join(f"{number} {what}" for number, what in counts if number)
 
     def mode(self, info: e.RunStarted, at_once: int) -> str:
         return f"parallel, {at_once} at a time" if info.mode == "parallel" else info.mode

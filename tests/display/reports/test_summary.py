@@ -210,6 +210,31 @@ def test_over_fifty_tasks_only_failures_are_listed(story: Callable[..., Any]) ->
     assert listed[2:] == ["  … and 50 completed", "  … and 9 not finished"]
 
 
+def test_what_an_interruption_left_is_not_finished(story: Callable[..., Any]) -> None:
+    """It is no failure, and where there are many it stands between no two."""
+    names = [f"task-{n}" for n in range(60)]
+    run = story(names)
+    run.start(names[1])
+    for name in names[1:]:
+        run.finish(name, 2, status="cancelled", reason="interrupted", resumable=True)
+    run.finish(names[0], 1, status="error", reason="stalled")
+    run.at(3, e.RunFinished(interrupted=True))
+    text = render_text(summary_of(run.state, comparison=[]), 80)
+    assert "  60 tasks: 0 completed, 1 failed, 59 not finished" in text
+    listed = text[text.index("Tasks") + 1 : text.index("Causes of errors") - 1]
+    assert [line.split()[:3] for line in listed[::2]] == [["✗", "1", "task-0"], ["…", "and", "59"]]
+    few = story(["begun", "waits"])
+    few.start("begun")
+    for name in ("begun", "waits"):
+        few.finish(name, 2, status="cancelled", reason="interrupted", resumable=True)
+    shown = render_text(summary_of(few.state, comparison=[]), 80)
+    listed = shown[shown.index("Tasks") + 1 :][:2]
+    assert [line.split()[:4] for line in listed] == [
+        ["‖", "1", "begun", "interrupted"],
+        ["·", "2", "waits", "queued"],
+    ]
+
+
 @pytest.mark.parametrize("judged", [True, False])
 def test_a_run_without_an_evaluator_says_so(story: Callable[..., Any], judged: bool) -> None:
     run = story(["a"], judged=judged)

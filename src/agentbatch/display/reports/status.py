@@ -11,7 +11,7 @@ from agentbatch.display.reports.cost_table import clip_right
 from agentbatch.display.reports.run_report import RunReport
 from agentbatch.display.requests.status import counts_text, failed_lines, requests_record
 from agentbatch.display.screen import live_step
-from agentbatch.display.signs import SIGNS
+from agentbatch.display.signs import SHOWN_SIGNS
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import ShownStatus
@@ -29,19 +29,6 @@ FEW = 5
 
 NAME_WIDTH = 28
 """Most cells of a task's id."""
-
-SHOWN_SIGNS: dict[ShownStatus, str] = {
-    "completed": SIGNS["completed"],
-    "error": SIGNS["error"],
-    "timeout": SIGNS["timeout"],
-    "cancelled": SIGNS["cancelled"],
-    "skipped": SIGNS["skipped"],
-    "interrupted": "‖",
-    "coding": SIGNS["coding"],
-    "evaluating": SIGNS["evaluating"],
-    "queued": SIGNS["queued"],
-}
-"""In the order of the counts."""
 
 
 def render_status(report: RunReport, columns: int, most: int = MAX_TASKS) -> list[str]:

@@ -1,5 +1,6 @@
 """What a run came to, in figures. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -46,8 +47,13 @@ class Summary(NamedTuple):
 
     @property
     def unfinished(self) -> int:
-        """Tasks that had not ended when the run did."""
-        return self.state.total - self.state.count("completed", "error", "timeout", "cancelled", "skipped")
+        """Tasks that had not ended when the run did: a resumption continues or begins them."""
+        return self.state.total - self.ended.total()
+
+    @property
+    def ended(self) -> Counter[str]:
+        """Tasks that came to their own end, by status."""
+        return Counter(task.status for task in self.state.tasks.values() if task.at_its_end)
 
     @property
     def success_rate(self) -> float:

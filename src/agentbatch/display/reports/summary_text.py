@@ -10,9 +10,10 @@ from agentbatch.display.reports.prompt_cache import cache_advice, cache_words
 from agentbatch.display.reports.summary import Summary
 from agentbatch.display.reports.tiering_words import escalation_words
 from agentbatch.display.reports.usage_words import usage_remarks
-from agentbatch.display.signs import SIGNS
+from agentbatch.display.signs import SHOWN_SIGNS
 from agentbatch.runs.events import Role
 from agentbatch.runs.kind import REHEARSAL, ending
+from agentbatch.runs.listing import shown_status
 from agentbatch.runs.log_lines import cause_text
 from agentbatch.runs.state.acceptance import tasks_accepted
 from agentbatch.runs.state.bills import Bill, has_roles, total_cost, total_usage
@@ -41,7 +42,7 @@ def render_text(summary: Summary, width: int) -> list[str]:
         _headline(summary, width),
         _token_table(state, width, judged=summary.judged),
         _bake_off(state, width),
-        _task_list(tasks, width),
+        _task_list(tasks, width, alive=not summary.can_resume),
         _titled("Causes of errors", cause_lines(group_causes(tasks), width)),
         _tampering(tasks, width),
         _titled(
@@ -73,13 +74,13 @@ def _titled(title: str, lines: Sequence[str]) -> list[str]:
 
 
 def _headline(summary: Summary, width: int) -> list[str]:
-    state = summary.state
+    state, ended = summary.state, summary.ended
     kinds = [
-        (state.count("completed"), "completed"),
-        (state.count("error"), "failed"),
-        (state.count("timeout"), "timed out"),
-        (state.count("cancelled"), "cancelled"),
-        (state.count("skipped"), "skipped"),
+        (ended["completed"], "completed"),
+        (ended["error"], "failed"),
+        (ended["timeout"], "timed out"),
+        (ended["cancelled"], "cancelled"),
+        (ended["skipped"], "skipped"),
         (summary.unfinished, "not finished"),
     ]
     counts = ", ".join(f"{number:,} {word}" for number, word in kinds if number or word == "completed")
@@ -180,14 +181,14 @@ def _compared(state: RunState) -> str:
     return "Coders" if state.info is not None and state.info.settings.get("coders") else "Models"
 
 
-def _task_list(tasks: Sequence[TaskState], width: int) -> list[str]:
+def _task_list(tasks: Sequence[TaskState], width: int, *, alive: bool) -> list[str]:
     whole = len(tasks) <= WHOLE_LIST
-    shown = [task for task in tasks if whole or (task.finished and task.status != "completed")]
+    shown = [task for task in tasks if whole or (task.at_its_end and task.status != "completed")]
     coder = _coder_width(tasks)
-    lines = [line for task in shown for line in _task_lines(task, width, coder)]
+    lines = [line for task in shown for line in _task_lines(task, width, coder, alive=alive)]
     if not whole:
         completed = sum(task.status == "completed" for task in tasks)
-        unfinished = sum(not task.finished for task in tasks)
+        unfinished = sum(not task.at_its_end for task in tasks)
         if completed:
             lines.append(f"  … and {completed:,} completed")
         if unfinished:
@@ -205,8 +206,8 @@ def _coders(task: TaskState) -> str:
     return ", ".join(task.coders) or BUILTIN
 
 
-def _task_lines(task: TaskState, width: int, coder_width: int) -> list[str]:
-    """`coder_width`: see `_coder_width`."""
+def _task_lines(task: TaskState, width: int, coder_width: int, *, alive: bool) -> list[str]:
+    """`coder_width`: see `_coder_width`. `alive`: an engine works on its run."""
     figures = " ".join(
         (
             pad(f"{task.iteration}/{task.max_iterations or UNKNOWN}", 7, right=True),
@@ -218,8 +219,9 @@ def _task_lines(task: TaskState, width: int, coder_width: int) -> list[str]:
     coder = f" {pad(_coders(task), coder_width)}" if coder_width else ""
     name_width = max(8, width - len(figures) - len(coder) - 21)
     name = f"{pad(task.id, name_width)}{coder}"
-    line = f"  {SIGNS[task.status]} {task.index + 1:>3} {name} {pad(task.status, 10)} {figures}"
-    detail = cause_text(task) if task.finished else ""
+    status = shown_status(task, alive=alive)
+    line = f"  {SHOWN_SIGNS[status]} {task.index + 1:>3} {name} {pad(status, 11)}{figures}"
+    detail = cause_text(task) if task.at_its_end else ""
     return [clip_right(line, width), *([f"        {clip(detail, width - 8)}"] if detail else [])]
 
 

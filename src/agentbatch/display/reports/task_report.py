@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from agentbatch.display.reports.tiering_words import escalation_words
-from agentbatch.display.signs import SIGNS
+from agentbatch.display.signs import SHOWN_SIGNS
 from agentbatch.runs.check_words import check_end, check_text, counted_checks, end_word, said_by, worth_a_line
 from agentbatch.runs.events import AttemptChosen
 from agentbatch.runs.listing import shown_status
@@ -50,11 +50,10 @@ def render_task(
 
 def _head(task: TaskState, now: float, columns: int, *, alive: bool) -> list[str]:
     status = task.status if task.finished else shown_status(task, alive=alive)
-    sign = "‖" if status == "interrupted" else SIGNS[status]
     why = cause_text(task)
     used = f"{task.usage.shown(task.usage.total)} tokens, {money(task.cost)}"
     return [
-        clip(f"{sign} {status} · {task.id}", columns),
+        clip(f"{SHOWN_SIGNS[status]} {status} · {task.id}", columns),
         *(fold(f"  {clip(why, 2_000)}", columns, 2) if why else []),
         *([f"  in {clip(task.dir, columns - 5)}"] if task.dir not in ("", ".") else []),
         *([f"  by {clip(task.other_coders, columns - 5)}"] if task.other_coders else []),

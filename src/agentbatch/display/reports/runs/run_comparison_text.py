@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from agentbatch.display.reports.cost_table import clip_right
 from agentbatch.display.reports.runs.run_comparison import Change, Figures, RunComparison, TaskPair
-from agentbatch.display.reports.status import SHOWN_SIGNS
+from agentbatch.display.signs import SHOWN_SIGNS
 from agentbatch.text import UNKNOWN, clip, counted, duration, fold, list_names, money, pad
 
 MAX_NAMED = 20
