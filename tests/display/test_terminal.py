@@ -102,7 +102,7 @@ def test_three_scenes_at_80_by_24(open_screen: Callable[[int, int, int], Screen]
     # Nothing of the live area is left: lines, the end, the summary.
     assert shown[:8] == [
         *SECOND_SCENE,
-        "[12:00:50] run interrupted: 1 queued, 1 coding, 1 completed, 1 error",
+        "[12:00:50] run interrupted: 1 completed, 1 error, 2 not finished",
         "",
         "Summary of run 20270115-120000-ab12",
     ]

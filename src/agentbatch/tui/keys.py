@@ -47,7 +47,7 @@ KEYS: tuple[Key, ...] = (
     Key("search_next", "n", "n", "Next", "The next place that the search found", "run"),
     Key("search_previous", "N", "N", "Previous", "The place before", "run"),
     Key("sort", "S", "S", "Sort", "Sort: by task, failed, costliest, longest first", "run"),
-    Key("failed(1)", "right_square_bracket", "]", "Next failed", "The next task that has failed", "run"),
+    Key("failed(1)", "right_square_bracket", "]", "Failed", "The next task that has failed", "run", footer=True),
     Key("failed(-1)", "left_square_bracket", "[", "Failed before", "The failed task before", "run"),
     Key("close_input", "escape", "esc", "Back", "Back: close what is open, then to the screen before", "run"),
     Key("follow", "f", "f", "Follow", "Follow what happens: the end of the transcript", "run", footer=True),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from agentbatch.config import BUILTIN
 from agentbatch.display.reports.bakeoff_text import cells, remarks
+from agentbatch.display.reports.causes import group_causes
 from agentbatch.display.reports.prompt_cache import cache_words
 from agentbatch.display.reports.tiering_words import escalation_words
 from agentbatch.display.reports.usage_words import usage_remarks
@@ -44,6 +45,7 @@ def export_markdown(state: RunState, now: float, title: str, comparison: Sequenc
     sections = (
         _head(state, tasks, now, title),
         _bake_off(state),
+        _causes(tasks),
         _task_table(tasks, now),
         _verdicts(tasks),
         _cost(state),
@@ -104,6 +106,16 @@ def _bake_off(state: RunState) -> list[str]:
     lines = [f"## {found.what.capitalize()}s", "", *_table(heads, heads[1:])]
     lines += [_row(plain(row[0], 80), *row[1:]) for row in rows]
     return [*lines, "", *(f"- {plain(text)}" for text in remarks(found))]
+
+
+def _causes(tasks: Sequence[TaskState]) -> list[str]:
+    """Before the tasks, of which there may be hundreds."""
+    lines = [
+        f"- {len(cause.numbers)} x {plain(cause.text)} ({'task' if len(cause.numbers) == 1 else 'tasks'} "
+        f"{', '.join(map(str, cause.numbers))})"
+        for cause in group_causes(tasks)
+    ]
+    return ["## Causes of errors", "", *lines] if lines else []
 
 
 def _task_table(tasks: Sequence[TaskState], now: float) -> list[str]:
