@@ -1,10 +1,9 @@
 """A throw-away copy of a task's directory on its node."""
 
-import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from agentbatch.cluster.exchange.losses import Lost
 from agentbatch.cluster.exchange.terms import MAIN
@@ -23,6 +22,8 @@ from agentbatch.workspace.workspace import (
     ToolResult,
     WorkspaceInfo,
 )
+
+T = TypeVar("T")
 
 
 class Forked(Protocol):
@@ -66,14 +67,12 @@ class ClusterFork(Far):
         return self.masked_run(checked(CommandResult, await self._do("run", command, timeout)))
 
     async def open(self, program: Program) -> Process:
-        return await ClusterProcess.open(self.station, program, self.redact, self._number)
+        return await self._again(
+            lambda: ClusterProcess.open(self.station, program, self.redact, self._number)
+        )
 
     async def snapshot(self, since: Snapshot | None = None) -> Snapshot:
-        while True:
-            try:
-                return await self.look(self._number, since)
-            except Lost as error:
-                await self._make_again(error)
+        return await self._again(lambda: self.look(self._number, since))
 
     async def protect(self, patterns: Sequence[str]) -> Protected:
         return checked(Protected, await self._do("protect", list(patterns)))
@@ -102,26 +101,25 @@ class ClusterFork(Far):
         return problems
 
     async def _do(self, member: str, *given: Any) -> Any:
+        answer = await self._again(lambda: self.station.ask(self._number, member, *given))
+        self._done.append((member, given))
+        return answer
+
+    async def _again(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Raises OSError where machines are lost again and again with the same step."""
         while True:
             try:
                 if self._generation != self.station.generation:
-                    raise Lost("its machine was lost")
-                answer = await self.station.ask(self._number, member, *given)
+                    await self._make_again()
+                return await step()
             except Lost as error:
-                await self._make_again(error)
-            else:
-                self._done.append((member, given))
-                return answer
+                await self._of.replaced(error)
 
-    async def _make_again(self, error: Lost) -> None:
-        if self._generation == self.station.generation:
-            await self._of.replaced(error)
+    async def _make_again(self) -> None:
+        """On the machine that the task has now. Raises Lost."""
         self.known.forget()
-        self._generation = self.station.generation
-        try:
-            self._number, self._info = checked(tuple, await self.station.ask(MAIN, "fork"))
-            for member, given in self._done:
-                await self.station.ask(self._number, member, *given)
-        except Lost as again:
-            await self._of.replaced(again)
-            raise OSError(errno.EIO, f"The machine of a check was lost: {again}") from None
+        generation = self.station.generation
+        self._number, self._info = checked(tuple, await self.station.ask(MAIN, "fork"))
+        for member, given in self._done:
+            await self.station.ask(self._number, member, *given)
+        self._generation = generation
