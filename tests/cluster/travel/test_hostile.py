@@ -4,6 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -306,7 +307,7 @@ async def test_a_full_disk_leaves_every_file_whole(tmp_path: Path) -> None:
 
 
 KILLED = """
-import asyncio, sys
+import asyncio, os, sys
 from pathlib import Path
 from threading import Event
 from agentbatch.cluster.travel.local_side import LocalSide
@@ -316,12 +317,17 @@ from agentbatch.cluster.travel.side import bring
 
 async def main(folder):
     home = LocalSide(folder / "home", folder / "store", most=0)
-    print("begun", flush=True)
     while True:
         for name in ("one", "two"):
             await bring(LocalSide(folder / name, folder / "store-node"), home)
 
-asyncio.run(main(Path(sys.argv[1])))
+for _ in sys.stdin:  # one that is killed for each line
+    child = os.fork()
+    if not child:
+        asyncio.run(main(Path(sys.argv[1])))
+    print(child, flush=True)
+    os.waitpid(child, 0)
+    print("ended", flush=True)
 """
 
 
@@ -331,18 +337,21 @@ def test_a_kill_leaves_every_file_old_or_new(tmp_path: Path, kills: int) -> None
         (tmp_path / name).mkdir()
         for number in range(50):
             (tmp_path / name / f"f{number}").write_bytes(letter * 30_000)
-    for number in range(kills):
-        with subprocess.Popen(
-            [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE
-        ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"begun\n"
+    argv = [sys.executable, "-c", KILLED, str(tmp_path)]
+    with subprocess.Popen(argv, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for number in range(kills):
+            process.stdin.write(b"\n")
+            child = int(process.stdout.readline())
             time.sleep(0.01 + 0.013 * number % 0.2)
-            process.kill()
-        left = {place.name: place.read_bytes() for place in (tmp_path / "home").iterdir()}
-        whole = [content for name, content in left.items() if not name.startswith(".agentbatch-")]
-        assert len(whole) == 50
-        assert set(whole) <= {b"1" * 30_000, b"2" * 30_000}
+            os.kill(child, signal.SIGKILL)
+            assert process.stdout.readline() == b"ended\n"
+            left = {place.name: place.read_bytes() for place in (tmp_path / "home").iterdir()}
+            whole = [content for name, content in left.items() if not name.startswith(".agentbatch-")]
+            assert len(whole) == 50
+            assert set(whole) <= {b"1" * 30_000, b"2" * 30_000}
+        process.stdin.close()
     one = LocalSide(tmp_path / "one", tmp_path / "store-node")
     home = LocalSide(tmp_path / "home", tmp_path / "store", most=0)
     asyncio.run(bring(one, home))
