@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agentbatch.cli.setup import cluster_trial
 from agentbatch.cli.setup.cluster_checks import MIN_FREE, node_check
 from agentbatch.cli.setup.cluster_trial import Tried, try_machines
 from agentbatch.cluster.connection.connection import Connection
@@ -14,6 +15,7 @@ from agentbatch.cluster.exchange.terms import NodeReport
 from agentbatch.cluster.exchange.wire import unpack
 from agentbatch.config import load_settings
 from tests.support.ray_cluster import MACHINES, RayCluster, environment
+from tests.support.waiting import PATIENCE
 
 GOOD = NodeReport(
     address="10.0.0.4",
@@ -77,8 +79,10 @@ def test_a_cluster_that_anybody_reaches_does_no_harm_without_a_network() -> None
 
 @pytest.mark.slow
 async def test_every_machine_of_a_cluster_says_how_it_is_and_takes_a_task(
-    cluster: RayCluster, tmp_path: Path
+    cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cluster_trial, "FREE_WITHIN", PATIENCE)
+    monkeypatch.setattr(cluster_trial, "PATIENCE", PATIENCE)
     environ = environment(cluster, os.environ)
     connection = Connection(cluster.address, environ, lambda _: None, cluster.argv())
     try:

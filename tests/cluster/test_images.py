@@ -5,33 +5,25 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agentbatch.runs import events as e
-from agentbatch.runs.events import Event
-from agentbatch.runs.state.run_state import RunState
+from agentbatch.cluster.node.folder import LOCAL
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
-from agentbatch.workspace.containers.command_lines import MARK_LABEL
+from agentbatch.tasks.run.steering import Steering
 from agentbatch.workspace.preparation import choose_here
 from agentbatch.workspace.workspace import Workspaces
-from tests.cluster.work import answers, bash, on, script, write
-from tests.support.containers import image, podman
-from tests.support.ray_cluster import RayCluster
-from tests.support.waiting import wait_until
+from tests.cluster.work import LosesMachine, answers, bash, on, on_machine, script, write
+from tests.support.containers import containers_of, image, podman
+from tests.support.ray_cluster import MACHINES, RayCluster
+from tests.support.waiting import until, wait_until
 from tests.tasks.run.conftest import RunTasks, run_tasks
 
 __all__ = ["run_tasks"]
 
 pytestmark = pytest.mark.slow
-
-
-def containers() -> dict[str, str]:
-    """By their ids, the label with the run's mark; all on this machine, whoever has made them."""
-    form = '{{.ID}} {{.Label "' + MARK_LABEL + '"}}'
-    shown = podman().ask("ps", "--all", "--format", form, "--filter", f"label={MARK_LABEL}")
-    return dict(line.partition(" ")[::2] for line in shown.output.splitlines())
 
 
 def on_machines(cluster: RayCluster) -> Callable[[PreparedRun, Store], Workspaces]:
@@ -47,19 +39,19 @@ async def test_a_task_has_its_container_on_its_machine_and_another_after_that_is
     cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path
 ) -> None:
     small = image(podman(), "small")
-    before = containers()
-    doing: set[asyncio.Task[None]] = set()
-    seen: list[dict[str, str]] = []
+    engines: list[Any] = []
+    seen = dict[Path, list[str]]()
 
-    async def lose(machine: str) -> None:
-        await asyncio.sleep(1.0)
-        seen.append(await asyncio.to_thread(containers))
-        await asyncio.to_thread(cluster.kill_machine, machine)
-        await asyncio.to_thread(cluster.add_machine, machine)
+    class Loses(LosesMachine):
+        async def lose(self, machine: str) -> None:
+            await until(lambda: on_machine(cluster, machine, self.file))
+            tasks = on_machine(cluster, machine, self.file)[0].parents[2] / LOCAL
+            seen[tasks] = await asyncio.to_thread(containers_of, tasks)
+            Steering(engines[0]).pause("t")
+            await super().lose(machine)
+            Steering(engines[0]).unpause("t")  # at its end the run clears what is on machines that are there
 
-    def on_event(event: Event, state: RunState) -> None:
-        if isinstance(event, e.ToolCalled) and "sleep 9" in event.summary:
-            doing.add(asyncio.ensure_future(lose(state.by_id["t"].place.removeprefix("node "))))
+    loses = Loses(cluster, "last.txt")
 
     steps = [
         write("a.txt", "written\n"),
@@ -67,7 +59,7 @@ async def test_a_task_has_its_container_on_its_machine_and_another_after_that_is
             "busybox | head -n 1; test -x /usr/bin/git || echo no git; echo made > made.txt; stat -c %u made.txt"
         ),
         bash("head -c 300m /dev/zero | tail -c 300m | wc -c; echo ended $?"),
-        bash("sleep 9"),
+        bash("touch last.txt; sleep 600"),
         bash("cat a.txt made.txt"),
     ]
     ran = await run_tasks(
@@ -82,12 +74,13 @@ async def test_a_task_has_its_container_on_its_machine_and_another_after_that_is
         ],
         [script("Go.", steps)],
         open_workspaces=on_machines(cluster),
-        on_event=on_event,
+        on_event=loses,
+        on_start=engines.append,
         environ={"RAY_AUTH_MODE": "disabled"},
         image=small,
         no_network="1",
     )
-    await asyncio.gather(*doing)
+    await loses.over()
     assert ran.task.status == "completed", ran.task.error
     _, inside, large, lost, after = answers(ran)
     assert "BusyBox" in inside
@@ -98,6 +91,8 @@ async def test_a_task_has_its_container_on_its_machine_and_another_after_that_is
     assert "written" in after
     assert "made" in after
     assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["a.txt", "made.txt"]
-    assert len(seen[0].keys() - before.keys()) == 1
-    await asyncio.to_thread(wait_until, lambda: not containers().keys() - before.keys())
+    ((first, there),) = seen.items()
+    assert len(there) == 1
+    places = [Path(str(first).replace(loses.killed[0], machine)) for machine in MACHINES]
+    await asyncio.to_thread(wait_until, lambda: not any(map(containers_of, places)))
     assert cluster.left() == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from agentbatch.runs.store.store import Store
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.steering import Steering
 from agentbatch.workspace.workspace import Workspaces
-from tests.cluster.work import answers, bash, on, on_machine, script, write
+from tests.cluster.work import Beside, LosesMachine, answers, bash, machine_of, on, script, write
 from tests.support.ray_cluster import RayCluster
 from tests.support.waiting import until
 from tests.tasks.run.conftest import RunTasks, run_tasks
@@ -26,34 +27,18 @@ __all__ = ["run_tasks"]
 pytestmark = pytest.mark.slow
 
 
-class LosesMachine:
-    """Kills the machine that a task is on, when a command there that a call or a check has begun has made `file`."""
-
-    def __init__(self, cluster: RayCluster, file: str, times: int = 1) -> None:
-        self._cluster = cluster
-        self._file = file
-        self._left = times
-        self._doing: set[asyncio.Task[None]] = set()
-        self.killed: list[str] = []
-
-    def __call__(self, event: Event, state: RunState) -> None:
-        if isinstance(event, e.ToolCalled | e.CheckStarted) and self._file in str(event) and self._left:
-            self._left -= 1
-            doing = asyncio.ensure_future(self._lose(state.by_id["t"].place.removeprefix("node ")))
-            self._doing.add(doing)
-
-    async def _lose(self, machine: str) -> None:
-        await until(lambda: on_machine(self._cluster, machine, self._file), f"no {self._file} on {machine}")
-        self.killed.append(machine)
-        await asyncio.to_thread(self._cluster.kill_machine, machine)
-        await asyncio.to_thread(self._cluster.add_machine, machine)
+@pytest.fixture(autouse=True)
+def wiped(cluster: RayCluster) -> Iterator[None]:
+    """A run clears nothing on a machine that is not there when it ends."""
+    yield
+    cluster.wipe()
 
 
 async def test_a_machine_is_lost_under_a_command(
     cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path
 ) -> None:
     work = script(
-        "Go.", [write("a.txt", "written\n"), bash("echo b > b.txt; sleep 300"), bash("cat a.txt; ls")]
+        "Go.", [write("a.txt", "written\n"), bash("echo b > b.txt; sleep 600"), bash("cat a.txt; ls")]
     )
     loses = LosesMachine(cluster, "b.txt")
     ran = await run_tasks(
@@ -63,6 +48,7 @@ async def test_a_machine_is_lost_under_a_command(
         on_event=loses,
         environ={"RAY_AUTH_MODE": "disabled"},
     )
+    await loses.over()
     assert ran.task.status == "completed", ran.task.error
     _, lost, after = answers(ran)
     assert "Interrupted, outcome unknown" in lost
@@ -83,7 +69,7 @@ async def test_a_machine_is_lost_under_a_command(
 async def test_twice_lost_at_the_same_step_is_an_error(
     cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path
 ) -> None:
-    falls = bash("touch begun; sleep 300")
+    falls = bash("touch begun; sleep 600")
     work = script("Go.", [write("a.txt", "written\n"), falls, falls, bash("true")])
     loses = LosesMachine(cluster, "begun", times=2)
     ran = await run_tasks(
@@ -93,6 +79,7 @@ async def test_twice_lost_at_the_same_step_is_an_error(
         on_event=loses,
         environ={"RAY_AUTH_MODE": "disabled"},
     )
+    await loses.over()
     assert (ran.task.status, ran.task.reason) == ("error", "workspace_error")
     assert "lost 2 times at the same step" in ran.task.error
     assert all(machine in ran.task.error for machine in loses.killed)
@@ -104,7 +91,7 @@ async def test_a_machine_is_lost_while_the_coder_thinks(
 ) -> None:
     engines: list[Any] = []
     opened: list[Any] = []
-    losing: list[asyncio.Task[None]] = []
+    losing = Beside()
 
     def open_workspaces(prepared: PreparedRun, store: Store) -> Workspaces:
         found = on(cluster)(prepared, store)
@@ -114,13 +101,13 @@ async def test_a_machine_is_lost_while_the_coder_thinks(
     async def lose(machine: str) -> None:
         await asyncio.to_thread(cluster.kill_machine, machine)
         await until(lambda: opened[0].connection.gone, "nobody has noticed that the machine is lost")
-        Steering(engines[0]).unpause("t")
         await asyncio.to_thread(cluster.add_machine, machine)
+        Steering(engines[0]).unpause("t")
 
     def on_event(event: Event, state: RunState) -> None:
-        if isinstance(event, e.ToolFinished) and not losing:
+        if isinstance(event, e.ToolFinished) and event.tool == "write_file":
             Steering(engines[0]).pause("t")  # before the next call of the model
-            losing.append(asyncio.ensure_future(lose(state.by_id["t"].place.removeprefix("node "))))
+            losing.begin(lose(machine_of(state)))
 
     ran = await run_tasks(
         [{"id": "t", "dir": "work", "first_prompt": "Go.", "verify": "grep -q written a.txt"}],
@@ -130,7 +117,7 @@ async def test_a_machine_is_lost_while_the_coder_thinks(
         on_start=engines.append,
         environ={"RAY_AUTH_MODE": "disabled"},
     )
-    await asyncio.gather(*losing)
+    await losing.over()
     assert ran.task.status == "completed", ran.task.error
     _, answer = answers(ran)
     assert answer.startswith("[The machine that you worked on was lost")
@@ -141,11 +128,12 @@ async def test_a_task_that_no_machine_can_take_lets_others_go_on(
     cluster: RayCluster, run_tasks: RunTasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "PATIENCE", 0.5)
-    adding: list[asyncio.Task[None]] = []
+    adding = Beside()
 
-    def on_event(event: Event, _: RunState) -> None:
-        if isinstance(event, e.TaskFinished) and event.task_id == "b":
-            adding.append(asyncio.ensure_future(asyncio.to_thread(cluster.add_machine, "127.0.0.4", 3)))
+    def on_event(event: Event, state: RunState) -> None:
+        completed = {name for name, task in state.tasks.items() if task.status == "completed"}
+        if isinstance(event, e.TaskFinished) and completed == {"a", "b"}:
+            adding.begin(asyncio.to_thread(cluster.add_machine, "127.0.0.4", 3))
 
     ran = await run_tasks(
         [
@@ -159,9 +147,9 @@ async def test_a_task_that_no_machine_can_take_lets_others_go_on(
         environ={"RAY_AUTH_MODE": "disabled"},
         parallel="1",
     )
-    await asyncio.gather(*adding)
+    await adding.over()
     await asyncio.to_thread(cluster.remove_machine, "127.0.0.4")
-    assert [one.task_id for one in ran.of_type(e.TaskFinished)] == ["a", "b", "wide"]
+    assert [one.task_id for one in ran.of_type(e.TaskFinished)][2:] == ["wide"]
     assert {one.status for one in ran.outcome.state.tasks.values()} == {"completed"}
     places = [(one.place, one.waits) for one in ran.of_type(e.TaskPlaced) if one.task_id == "wide"]
     assert places[0] == ("waiting for a node with cpus 3", True)
@@ -215,6 +203,7 @@ async def test_a_machine_is_lost_while_a_task_is_set_up_there(
         environ={"RAY_AUTH_MODE": "disabled"},
         sandbox="none",  # the command looks at a file outside of its directory
     )  # fmt: skip
+    await loses.over()
     assert ran.task.status == "completed", ran.task.error
     assert (tmp_path / "work/a.txt").read_text() == "one\ntwo\nthree\n"
     assert [(one.kind, one.exit_code) for one in ran.task.setup] == [

@@ -21,6 +21,7 @@ from agentbatch.cluster.travel.wire import RemoteSide
 from agentbatch.workspace.isolation.making import make_worktree
 from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.workspace import Order
+from tests.support.waiting import PATIENCE
 from tests.workspace.repositories import environment, git, make_repository, needs_git, state
 
 pytestmark = needs_git
@@ -56,7 +57,7 @@ async def test_git_works_on_a_node(
     (home.root / ".env").write_text("of this machine\n")
     repositories = Repositories(environment(tmp_path), tmp_path / "bundles")
     bundle = await repositories.of(home.root)
-    order = Order("t", str(home.root), "worktree", {}, ("bash",), 20.0)
+    order = Order("t", str(home.root), "worktree", {}, ("bash",), PATIENCE)
     posting = Posting("mark", 1, order, Walls(sandbox, True), False, bundle.checkout)
 
     problems: list[str] = []
@@ -75,13 +76,13 @@ async def test_git_works_on_a_node(
         await moved.away(there)
         assert unpack(await hands.begin())[0] == "ok"
         done = await ask(
-            MAIN, "run", "git status --porcelain b; git log --format=%s; cat ../a; echo new > new", 20.0
+            MAIN, "run", "git status --porcelain b; git log --format=%s; cat ../a; echo new > new", PATIENCE
         )
         assert (
             done.output.split("\n") == [" M sub/b", "first", "1", ""] if task == "t" else done.exit_code == 0
         )
         if sandbox == "none":
-            done = await ask(MAIN, "run", f"git add -A && {COMMIT} && git status --porcelain", 20.0)
+            done = await ask(MAIN, "run", f"git add -A && {COMMIT} && git status --porcelain", PATIENCE)
             assert (done.exit_code, done.output) == (0, "")
         await moved.back(there)
         assert unpack(await hands.end()) == ("ok", ())

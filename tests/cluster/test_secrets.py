@@ -9,9 +9,10 @@ import pytest
 from agentbatch.runs import events as e
 from agentbatch.runs.events import Event
 from agentbatch.runs.state.run_state import RunState
-from tests.cluster.work import answers, bash, on, script, write
+from tests.cluster.work import Beside, answers, bash, machine_of, on, on_machine, script, write
 from tests.support.keys import KEY
 from tests.support.ray_cluster import RayCluster
+from tests.support.waiting import until
 from tests.tasks.run.conftest import RunTasks, run_tasks
 
 __all__ = ["run_tasks"]
@@ -43,20 +44,22 @@ async def test_no_key_is_on_a_node(
     (tmp_path / "work").mkdir()
     (tmp_path / "work/.env").write_text(f"X={KEY}\n")
     looked: list[str] | None = None
-    looks: set[asyncio.Task[None]] = set()
+    looks = Beside()
     nodes = cluster.folder.parent
 
-    async def look() -> None:
+    async def look(machine: str) -> None:
         nonlocal looked
-        await asyncio.sleep(1.0)
+        await until(lambda: on_machine(cluster, machine, "begun"))
         looked = await asyncio.to_thread(holding, KEY, nodes)
         assert await asyncio.to_thread(holding, "by the coder", nodes), "it finds what is there"
+        on_machine(cluster, machine, "begun")[0].unlink()
 
-    def on_event(event: Event, _: RunState) -> None:
-        if isinstance(event, e.ToolCalled) and "sleep" in event.summary:
-            looks.add(asyncio.ensure_future(look()))
+    def on_event(event: Event, state: RunState) -> None:
+        if isinstance(event, e.ToolCalled) and "begun" in event.summary:
+            looks.begin(look(machine_of(state)))
 
-    steps = [write("a.txt", "by the coder\n"), bash("env; ls -A; cat .env; sleep 5")]
+    works = "touch begun; env; ls -A; cat .env; while [ -e begun ]; do sleep 0.1; done"
+    steps = [write("a.txt", "by the coder\n"), bash(works)]
     ran = await run_tasks(
         [{"id": "t", "dir": "work", "first_prompt": "Go.", "verify": "true"}],
         [script("Go.", steps)],
@@ -64,8 +67,8 @@ async def test_no_key_is_on_a_node(
         on_event=on_event,
         environ={"RAY_AUTH_MODE": "disabled", "CODER_API_KEY": KEY},
     )
+    await looks.over()
     assert ran.task.status == "completed", ran.task.error
-    await asyncio.gather(*looks)
     assert looked == []
     told = answers(ran)[-1]
     assert "HOME=" in told

@@ -7,14 +7,23 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
+from tests.support.waiting import PATIENCE
+
 MACHINES = ("127.0.0.2", "127.0.0.3")
+
+BATCH_PATIENCE = 400.0
+"""Seconds for a command; machines that are lost take most of them."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -49,30 +58,22 @@ class RayCluster:
             "RAY_USAGE_STATS_ENABLED": "0",
             "TMPDIR": str(self.folder),
             "RAY_AUTH_MODE": "disabled",
+            "RAY_worker_niceness": "0",  # else a loaded machine hardly lets them do anything
+            "RAY_worker_register_timeout_seconds": f"{PATIENCE:.0f}",
             **settings,
         }
-        self._process = subprocess.Popen(
-            [
-                "unshare",
-                "-n",
-                "sh",
-                "-c",
-                LOOPBACK,
-                "sh",
-                sys.executable,
-                "-m",
-                __name__,
-                str(place),
-                str(cpus),
-                str(self.folder),
-            ],
-            env=self.environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
+        self._errors, self._telling = place / "errors", Lock()
+        argv = [sys.executable, "-m", __name__, str(place), str(cpus), str(self.folder)]
+        with open(self._errors, "w", encoding="utf-8") as errors:
+            self._process = subprocess.Popen(
+                ["unshare", "-n", "sh", "-c", LOOPBACK, "sh", *argv],
+                env=self.environ,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
         self.address: str = self._answer()["address"]
 
     def argv(self, *argv: str) -> list[str]:
@@ -81,9 +82,10 @@ class RayCluster:
 
     def tell(self, *words: str) -> Any:
         assert self._process.stdin is not None
-        self._process.stdin.write(" ".join(words) + "\n")
-        self._process.stdin.flush()
-        return self._answer()
+        with self._telling:
+            self._process.stdin.write(" ".join(words) + "\n")
+            self._process.stdin.flush()
+            return self._answer()
 
     def kill_machine(self, address: str) -> None:
         """At once: it says nothing to anybody."""
@@ -98,13 +100,22 @@ class RayCluster:
 
     def left(self) -> list[str]:
         """What is there of us on the machines: files, and processes of tasks' hands."""
-        found = [str(path) for path in self.folder.glob(f"*/agentbatch-{os.getuid()}/**/*")]
+        return [str(path) for path in self.folder.glob(f"*/agentbatch-{os.getuid()}/**/*")] + self.hands()
+
+    def hands(self, machine: str = "") -> list[str]:
+        """Processes of tasks' hands; empty: on any machine."""
+        found, folder = [], os.fsencode(self.folder / machine)
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 words = (process / "cmdline").read_bytes()
-                if b"ray::Hands" in words and os.fsencode(self.folder) in (process / "environ").read_bytes():
+                if b"ray::Hands" in words and folder in (process / "environ").read_bytes():
                     found.append(f"{process.name} {words!r}")
         return found
+
+    def wipe(self) -> None:
+        """The machines have empty disks: one that was killed and is there again has what it had."""
+        for path in self.folder.glob(f"*/agentbatch-{os.getuid()}"):
+            shutil.rmtree(path)
 
     def freeze(self, address: str) -> None:
         """Ray on that machine is not heard of any more; what it has begun goes on."""
@@ -122,14 +133,15 @@ class RayCluster:
 
     def close(self) -> None:
         with suppress(BrokenPipeError):
-            self._process.communicate("", timeout=60)
+            self._process.communicate("", timeout=PATIENCE)
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith("{"):
                 return json.loads(line)
-        raise AssertionError(f"the cluster ended: {self._process.wait()}")
+        code = self._process.wait()
+        raise AssertionError(f"the cluster ended: {code}\n{self._errors.read_text()[-5000:]}")
 
 
 def environment(cluster: RayCluster, environ: Mapping[str, str]) -> dict[str, str]:
@@ -138,17 +150,24 @@ def environment(cluster: RayCluster, environ: Mapping[str, str]) -> dict[str, st
 
 
 def main(place: str, cpus: str, folder: str) -> None:
+    from ray import _raylet
+    from ray._private import services
     from ray.cluster_utils import Cluster
 
+    services.get_node = partial(get_node, services.get_node)
+    services.start_raylet = partial(start_raylet, services.start_raylet, _raylet)
+    ports = count(20_000)
     os.makedirs(place, exist_ok=True)
     given = {"include_dashboard": False, "temp_dir": place, "num_cpus": 0, "node_ip_address": "127.0.0.1"}
-    cluster = Cluster(initialize_head=True, head_node_args=given)
+    cluster = Cluster(initialize_head=True, head_node_args={**given, "runtime_env_agent_port": next(ports)})
     port, machines = int(cluster.address.rpartition(":")[2]), dict[str, Any]()
 
     def add(address: str, cpus: str = cpus) -> None:
         os.environ["TMPDIR"] = f"{folder}/{address}"
         os.makedirs(f"{folder}/{address}/ray", exist_ok=True)  # Ray notes there which cluster is the latest
-        machines[address] = cluster.add_node(num_cpus=int(cpus), node_ip_address=address)
+        machines[address] = cluster.add_node(
+            num_cpus=int(cpus), node_ip_address=address, runtime_env_agent_port=next(ports)
+        )
 
     for address in MACHINES:
         add(address)
@@ -165,7 +184,8 @@ def main(place: str, cpus: str, folder: str) -> None:
                 os.kill(machines[address].all_processes["raylet"][0].process.pid, int(number))
             case ["begin_again"]:
                 cluster.shutdown()
-                cluster = Cluster(initialize_head=True, head_node_args={**given, "gcs_server_port": port})
+                again = {**given, "gcs_server_port": port, "runtime_env_agent_port": next(ports)}
+                cluster = Cluster(initialize_head=True, head_node_args=again)
                 for address in MACHINES:
                     add(address)
             case ["kill_head"]:
@@ -174,13 +194,39 @@ def main(place: str, cpus: str, folder: str) -> None:
     cluster.shutdown()
 
 
+def get_node(get: Callable[[str, str], Any], *node: str) -> Any:
+    """Ray gives a machine that begins half a minute, by which a loaded one is not there yet."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return get(*node)
+        except RuntimeError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+
+
+def start_raylet(start: Callable[..., Any], ray: Any, *given: Any, **named: Any) -> Any:
+    """What begins beside a machine has 15 seconds to say at which ports it listens, then Ray (2.60) ends the machine:
+    they are said before."""
+    node, session = given[2], given[11]
+    for name in (
+        ray.METRICS_AGENT_PORT_NAME,
+        ray.METRICS_EXPORT_PORT_NAME,
+        ray.DASHBOARD_AGENT_LISTEN_PORT_NAME,
+    ):
+        ray.persist_port(session, node, name, -1)  # as by one that does not listen
+    ray.persist_port(session, node, ray.RUNTIME_ENV_AGENT_PORT_NAME, named["runtime_env_agent_port"])
+    return start(*given, **named)
+
+
 def say(**words: Any) -> None:
     sys.stdout.write(json.dumps(words) + "\n")
     sys.stdout.flush()
 
 
 def run(argv: Sequence[str], **given: Any) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False, **given)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=BATCH_PATIENCE, check=False, **given)
 
 
 if __name__ == "__main__":
