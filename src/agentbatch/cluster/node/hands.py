@@ -32,6 +32,10 @@ from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.workspace import Image, Order, Program, WorkspaceInfo
 
 
+class OrphanedError(Exception):
+    """Ray on this machine is gone, and this process about to go: nobody knows what became of what was asked."""
+
+
 class ServedBundle(ServedSide):
     """The folder that a repository arrives in."""
 
@@ -67,6 +71,7 @@ class Hands:
         self._heard = time.monotonic()
         self._watch: asyncio.Task[None] | None = None
         self._ended = False
+        self._ray = os.getppid()
 
     async def arrive(self) -> bytes:
         """Once: take the task's folder here."""
@@ -106,10 +111,16 @@ class Hands:
         return await self._answer(self._end)
 
     async def _answer(self, work: Callable[[], Awaitable[Any]]) -> bytes:
+        """Raises OrphanedError."""
         try:
-            return pack(("ok", await work()))
+            answer = ("ok", await work())
         except (OSError, UserError) as error:
-            return pack(("error", pack_error(error)))
+            answer = ("error", pack_error(error))
+        if (
+            os.getppid() != self._ray
+        ):  # which ends what runs here before this process: it ended by nothing of its own
+            raise OrphanedError("Ray on it has ended")
+        return pack(answer)
 
     @property
     def _root(self) -> Path:
