@@ -66,6 +66,13 @@ async def test_an_answer_is_one_whatever_status_a_framework_gives_it(
         assert (await ModelClient(endpoint, "m").complete(MESSAGES)).content
 
 
+async def test_a_stream_that_nobody_asked_for_is_read(serve: Serve, open_endpoint: OpenEndpoint) -> None:
+    body = b'data: {"choices": [{"delta": {"content": "Hi"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    base = await serve(answering(lambda: web.Response(body=body, content_type="text/event-stream")))
+    endpoint = await open_endpoint(base, retry=ONCE, stream=False)
+    assert (await ModelClient(endpoint, "m").complete(MESSAGES)).content == "Hi"
+
+
 async def test_an_error_inside_a_200_keeps_its_class(serve: Serve, open_endpoint: OpenEndpoint) -> None:
     quota = {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}
     error = await failing(serve, open_endpoint, lambda: web.json_response(quota))

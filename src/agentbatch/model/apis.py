@@ -6,13 +6,13 @@ A body keeps chat's words until it is sent: what a refusal teaches is learnt in 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from agentbatch.model.answer.answer import Answer, read_answer
+from agentbatch.model.answer.answer import Answer
 from agentbatch.model.capabilities import ApiName
 from agentbatch.model.http.transport import Received
 from agentbatch.model.request.request import encode_body
 from agentbatch.model.responses.body import responses_body
 from agentbatch.model.responses.reader import StreamedResponse, read_response
-from agentbatch.model.stream.stream import StreamedAnswer
+from agentbatch.model.stream.stream import StreamedAnswer, read_completion
 from agentbatch.usage import Usage
 
 APIS = "apis"
@@ -41,7 +41,7 @@ class Api(NamedTuple):
 
 
 _APIS: Mapping[ApiName, Api] = {
-    "chat": Api("/chat/completions", lambda body: body, read_answer, StreamedAnswer),
+    "chat": Api("/chat/completions", lambda body: body, read_completion, StreamedAnswer),
     "responses": Api("/responses", responses_body, read_response, StreamedResponse),
 }
 

@@ -20,6 +20,7 @@ PERSON = {
     [
         ('{"name": "Ada", "age": 36}', ""),
         ('```json\n{"name": "Ada"}\n```', ""),
+        ('<think>Ada? {"name": 1}</think>\n\n{"name": "Ada"}', ""),
         ('  {"name": "Ada"}  ', ""),
         ('{"age": 36}', "'name' is a required property (at the top)"),
         ('{"name": "Ada", "age": "36"}', "'36' is not of type 'integer' (at age)"),

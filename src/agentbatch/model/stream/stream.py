@@ -235,6 +235,14 @@ class StreamedAnswer:
             raise GarbageError(f"longer than {MAX_BODY // (1024 * 1024)} MB")
 
 
+def read_completion(body: bytes) -> Answer:
+    """The answer in a 200's body, also of a server that streams though nobody asked it to. Raises GarbageError,
+    RefusedError or CutError."""
+    reader = StreamedAnswer()
+    reader.feed(body)
+    return reader.answer()
+
+
 def _document(event: Event) -> Any:
     try:
         document = parse_json(event.data)

@@ -21,7 +21,8 @@ from agentbatch.model.answer.finish_reasons import GAVE_UP, finish_reason
 from agentbatch.model.answer.reported_usage import usage_of
 from agentbatch.model.failures import failure as failures
 from agentbatch.model.failures.failure import Failure
-from agentbatch.model.stream.stream import StreamedAnswer
+from agentbatch.model.responses.form import ResponsesForm
+from agentbatch.model.stream.stream import StreamedAnswer, read_completion
 from agentbatch.requests.spec.request import CHAT, Url
 from agentbatch.usage import Usage
 
@@ -48,17 +49,21 @@ def read_document(url: Url, body: bytes) -> Document:
     try:
         document = parse_json(body)
     except ValueError:
+        if url == CHAT:
+            return streamed_document(read_completion(body))
         raise GarbageError(f"not JSON but {body[:80].decode('utf-8', 'replace')!r}") from None
     if not isinstance(document, dict):
         raise GarbageError(f"a {type(document).__name__} where an object is wanted")
     answers = document.get(LISTS[url])
-    if not isinstance(answers, list) or not answers:
+    if url == "/v1/responses":
+        ResponsesForm().whole(document)
+    if (not isinstance(answers, list) or not answers) and document.get("status") != "incomplete":
         raise_error(document)
         if url != CHAT or not is_blocked(document):
             raise GarbageError(f"a document without {LISTS[url]}")
         answers = [{"index": 0, "message": {"role": "assistant"}, "finish_reason": "content_filter"}]
         document = {**document, "choices": answers}
-    first = answers[0] if isinstance(answers[0], dict) else {}
+    first = answers[0] if answers and isinstance(answers[0], dict) else {}
     reason = reason_of(first)
     if reason in GAVE_UP:
         raise CutError(f"the endpoint gave up in the middle of its answer ({reason})")

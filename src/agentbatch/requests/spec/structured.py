@@ -1,6 +1,7 @@
 """Answers that have to keep to a JSON schema."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,8 +15,11 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from agentbatch.errors import UserError
+from agentbatch.patterns import regex
 from agentbatch.requests.spec.make_values import read_text
 from agentbatch.text import clip
+
+_THOUGHT = regex(r"\A\s*<(think|thinking)>.*?</\1>", re.DOTALL)
 
 DATA = frozenset({"const", "default", "enum", "examples"})
 """Keywords whose values are data: a `$ref` in there refers to nothing."""
@@ -29,8 +33,9 @@ class AnswerSchema:
 
     @staticmethod
     def extract(text: str) -> str:
-        """The JSON of an answer: models like to fence it although nobody asked them to."""
-        stripped = text.strip()
+        """The JSON of an answer: models like to fence it although nobody asked them to, and servers leave their
+        thoughts in front of it."""
+        stripped = _THOUGHT.sub("", text).strip()
         if stripped.startswith("```") and stripped.endswith("```") and "\n" in stripped:
             return stripped.partition("\n")[2].rpartition("```")[0].strip()
         return stripped
