@@ -140,7 +140,7 @@ async def test_cancelled_while_it_starts_or_is_talked_with_it_leaves_no_handle(
             await talking
     await workspace.close()
     assert wait_until_gone(word) == []
-    assert len(os.listdir("/proc/self/fd")) == handles
+    assert len(os.listdir("/proc/self/fd")) <= handles
 
 
 async def test_frozen_nothing_moves_until_it_is_thawed(workspace: LocalWorkspace, root: Path) -> None:

@@ -143,7 +143,7 @@ async def test_more_than_an_argument_holds_is_an_error_and_leaves_nothing(worksp
     handles = len(os.listdir("/proc/self/fd"))
     with pytest.raises(OSError, match="Argument list too long"):
         await workspace.open(python("", "x" * 200_000))
-    assert len(os.listdir("/proc/self/fd")) == handles
+    assert len(os.listdir("/proc/self/fd")) <= handles
 
 
 async def test_what_is_not_there(workspace: LocalWorkspace) -> None:

@@ -108,4 +108,4 @@ async def test_a_program_that_cannot_begin_says_why(walled: LocalWorkspace, echo
     handles = len(os.listdir("/proc/self/fd"))
     with pytest.raises(OSError, match=r"The program was not started: [^$]*port must be 0-65535"):
         await walled.open(python("", port=70_000))
-    assert len(os.listdir("/proc/self/fd")) == handles
+    assert len(os.listdir("/proc/self/fd")) <= handles

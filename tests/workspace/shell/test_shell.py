@@ -116,7 +116,7 @@ async def test_cancelled_in_the_middle_it_leaves_no_process_and_no_handle(shell:
     with pytest.raises(asyncio.CancelledError):
         await task
     await assert_gone(word)
-    assert len(os.listdir("/proc/self/fd")) == handles
+    assert len(os.listdir("/proc/self/fd")) <= handles
 
 
 @linux_only
@@ -130,7 +130,7 @@ async def test_cancelled_at_any_moment_it_leaves_nothing(shell: Shell, word: str
         with pytest.raises(asyncio.CancelledError):
             await task
     await assert_gone(word)
-    assert len(os.listdir("/proc/self/fd")) == handles
+    assert len(os.listdir("/proc/self/fd")) <= handles
 
 
 @linux_only
@@ -145,7 +145,7 @@ async def test_cancelled_again_while_it_cleans_up(shell: Shell, word: str) -> No
         await asyncio.sleep(0)
     assert task.cancelled()
     await assert_gone(word)
-    assert len(os.listdir("/proc/self/fd")) == handles
+    assert len(os.listdir("/proc/self/fd")) <= handles
 
 
 async def test_the_group_dies_without_a_sweep(root: Path) -> None:
@@ -169,7 +169,7 @@ async def test_many_commands_leave_no_handles(shell: Shell) -> None:
     handles = len(os.listdir("/proc/self/fd"))
     for command in ("true", "sleep 100 &", "seq 1 20000", "exit 3", "exec >&- 2>&-; true"):
         await asyncio.gather(*(shell.run(command) for _ in range(5)))
-    assert len(os.listdir("/proc/self/fd")) == handles
+    assert len(os.listdir("/proc/self/fd")) <= handles
 
 
 @pytest.mark.parametrize(
