@@ -12,7 +12,7 @@ from agentbatch.errors import UserError
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/", "SECRET_SOURCE": "sk-from-the-environment"}
 
 
-def command(text: str, folder: Path, timeout: float = 20.0, **more: str) -> KeyCommand:
+def command(text: str, folder: Path, timeout: float = 300.0, **more: str) -> KeyCommand:
     return KeyCommand(
         text, "CODER_API_KEY_COMMAND", folder=folder, environ={**ENVIRON, **more}, timeout=timeout
     )
@@ -47,7 +47,7 @@ async def test_what_it_prints_is_the_key(tmp_path: Path, text: str, key: str) ->
 )
 async def test_a_command_that_gives_no_key_is_a_sentence(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(UserError) as failed:
-        await command(text, tmp_path, 0.2 if "sleep" in text else 20.0)()
+        await command(text, tmp_path, 0.2 if "sleep" in text else 300.0)()
     assert str(failed.value).startswith("CODER_API_KEY_COMMAND: ")
     assert words in str(failed.value)
     assert "sk-secret1" not in str(failed.value)

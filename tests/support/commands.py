@@ -44,7 +44,7 @@ PRELOADED = [
 ]
 """Also what commands load late, where several tests need it."""
 
-ENDS_WITHIN = 300.0
+ENDS_WITHIN = 600.0
 """Seconds that a command may take before its test fails."""
 
 
