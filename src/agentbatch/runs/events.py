@@ -27,6 +27,7 @@ Reason = Literal[
     "evaluation_failed",
     "model_error",
     "workspace_error",
+    "coder_error",
     "setup",
     "internal_error",
     "cancelled",

@@ -52,6 +52,7 @@ _REASONS = {
     "model_error": "model call failed",
     "workspace_error": "the working directory could not be used",
     "setup": "its setup failed",
+    "coder_error": "its coder could not work",
     "internal_error": "internal error",
     "budget": "its budget is used up",
     "interrupted": "the run ended before it did",

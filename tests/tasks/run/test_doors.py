@@ -18,7 +18,7 @@ from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.store import Listener, Store
 from agentbatch.tasks.agents.role_models import RunParts
-from agentbatch.tasks.coders.coder import Assignment, PromptStyle, TurnOutcome, WorkLog
+from agentbatch.tasks.coders.coder import Assignment, CoderFailed, PromptStyle, TurnOutcome, WorkLog
 from agentbatch.tasks.evaluator.evaluator import (
     Continue,
     Decision,
@@ -334,6 +334,13 @@ async def test_a_door_that_breaks_ends_its_task_only_and_keeps_what_was_done(
     assert git(repository, "show", f"{task.branch}:begun") == "x"
     (notice,) = [text for text in noted.texts if "Internal error in task a" in text]
     assert "Traceback" in notice
+
+
+async def test_a_coder_that_cannot_work_is_not_told_as_a_directory_that_cannot_be_used(folder: Path) -> None:
+    outcome = await run(folder, World(raises={"coder made": CoderFailed("Its program is gone.")}))
+    task = outcome.state.tasks["a"]
+    told = (outcome.exit_code, task.status, task.reason, task.error)
+    assert told == (1, "error", "coder_error", "Its program is gone.")
 
 
 async def test_a_coder_that_cannot_start_ends_the_run_which_can_be_resumed(folder: Path) -> None:

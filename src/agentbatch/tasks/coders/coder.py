@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.project import Project
 from agentbatch.tasks.agents.user_words import UserWords, no_words
@@ -211,12 +212,17 @@ GENERATIONS = 1_000_000
 """More than a task's conversations ever have: each time that it begins again, its numbers start behind these."""
 
 
+class CoderFailed(UserError):
+    """It cannot work: its program, or a server of tools that the task requires, could not be started or ends again and
+    again."""
+
+
 class Coder(Protocol):
     """One task's coder. The loop calls `turn` (or once, first, `resume`) again and again, and `close` at the end.
     To make it costs nothing and starts nothing.
 
     A turn may be cancelled at any await; it leaves what it did, and what it stored, as it is. Errors that end the task:
-    ModelError (`kind` says whether the whole run is concerned), BudgetExhausted, UserError, OSError.
+    ModelError (`kind` says whether the whole run is concerned), BudgetExhausted, CoderFailed, UserError, OSError.
     """
 
     @property

@@ -16,7 +16,7 @@ from agentbatch.runs.store.history import TaskHistory
 from agentbatch.spending.budget import BudgetExhausted
 from agentbatch.tasks.agents.project import Project
 from agentbatch.tasks.agents.user_words import UserWords
-from agentbatch.tasks.coders.coder import Assignment, Coder, TurnOutcome
+from agentbatch.tasks.coders.coder import Assignment, Coder, CoderFailed, TurnOutcome
 from agentbatch.tasks.evaluator.evaluator import (
     Continue,
     Decision,
@@ -117,8 +117,7 @@ class TaskLoop:
             if self._wall_clock is not None and self._wall_clock.expired():
                 done = Done("timeout", "wall_clock", f"The task ran out of its {planned.timeout:g} seconds.")
             else:
-                reason: e.Reason = "setup" if isinstance(error, SetupFailed) else "workspace_error"
-                done = Done("error", reason, str(error) or type(error).__name__)
+                done = Done("error", _reason(error), str(error) or type(error).__name__)
                 resumable = is_elsewhere(error)
         except Exception as error:  # noqa: BLE001 - the border of a task: one broken task must not end the others
             done = reported_bug(self._context.store, planned.id, error)
@@ -309,3 +308,10 @@ class TaskLoop:
             unseen=not self._evaluated,
             judged=self._judged,
         )
+
+
+def _reason(error: Exception) -> e.Reason:
+    """What could not be used, where nothing of the task's own work is to blame."""
+    if isinstance(error, SetupFailed):
+        return "setup"
+    return "coder_error" if isinstance(error, CoderFailed) else "workspace_error"

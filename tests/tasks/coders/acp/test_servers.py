@@ -95,8 +95,7 @@ async def test_who_has_a_place_for_them_in_its_configuration_is_told_there(tmp_p
                     "command": sys.executable,
                     "args": ["-I", "-S", FAKE],
                     "env": {"A": "b"},
-                    "tools": ["*"],
                 },
-                "docs": {"type": "http", "url": "https://docs.example.com/mcp", "tools": ["*"]},
+                "docs": {"type": "http", "url": "https://docs.example.com/mcp"},
             }
         }

@@ -33,7 +33,9 @@ MAX_NAME = 500
 
 Outcome = Literal["passed", "failure", "error", "skipped"]
 
-_NOT_ITS_OWN = frozenset({"model_error", "internal_error", "workspace_error", "evaluation_failed", "setup"})
+_NOT_ITS_OWN = frozenset(
+    {"model_error", "internal_error", "workspace_error", "coder_error", "evaluation_failed", "setup"}
+)
 """Reasons that speak of a model, a server or a disk, not of the work."""
 
 _NO_XML = regex("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

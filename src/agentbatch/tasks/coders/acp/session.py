@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from agentbatch.cancellation import to_the_end
-from agentbatch.errors import UserError
+from agentbatch.tasks.coders.coder import CoderFailed
 from agentbatch.tasks.coders.external.limits import AgentProblem
 from agentbatch.tasks.coders.external.program import filled, program
 from agentbatch.tasks.coders.external.session import ExternalSession, SessionParts
@@ -37,7 +37,7 @@ class AcpSession(ExternalSession):
             except AgentProblem as problem:
                 await self.stop()
                 name, text = self.parts.entry.name, self.parts.redact(str(problem))
-                raise UserError(f"The coder {name} could not be started: {text}") from None
+                raise CoderFailed(f"The coder {name} could not be started: {text}") from None
             except asyncio.CancelledError:
                 await to_the_end(self.stop())
                 raise

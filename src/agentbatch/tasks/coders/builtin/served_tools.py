@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from agentbatch.errors import UserError
 from agentbatch.mcp.server import McpServer
 from agentbatch.mcp.task_servers import TaskServers
 from agentbatch.mcp.tools import ServerTool
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.builtin.agent import Agent
-from agentbatch.tasks.coders.coder import CoderState
+from agentbatch.tasks.coders.coder import CoderFailed, CoderState
 
 
 class ServedTools:
@@ -25,9 +26,12 @@ class ServedTools:
 
     @asynccontextmanager
     async def at_hand(self) -> AsyncIterator[None]:
-        """For a turn; after it they change nothing. Raises UserError where a server that is required cannot be had."""
+        """For a turn; after it they change nothing. Raises CoderFailed where a required server cannot be had."""
         if not self._learnt:
-            tools = await self._servers.learn(self._agent.context_window)
+            try:
+                tools = await self._servers.learn(self._agent.context_window)
+            except UserError as error:
+                raise CoderFailed(str(error)) from None
             self._agent.emit(
                 e.ToolsOffered(task_id=self._agent.task_id, tools=[tool.model_dump() for tool in tools])
             )

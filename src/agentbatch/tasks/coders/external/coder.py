@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agentbatch.cancellation import to_the_end
-from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import fence
-from agentbatch.tasks.coders.coder import Assignment, PromptStyle, TurnEnd, TurnOutcome, WorkLog
+from agentbatch.tasks.coders.coder import Assignment, CoderFailed, PromptStyle, TurnEnd, TurnOutcome, WorkLog
 from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, TurnEnded, TurnLimits
 from agentbatch.tasks.coders.external.parts import ExternalParts
 from agentbatch.tasks.coders.external.session import Agent, ExternalSession, SessionParts
@@ -133,7 +132,7 @@ class ExternalCoder:
             raise self._access.ended
         self._dead = self._dead + 1 if end == "broken_off" and silent and not self._session.lost else 0
         if self._dead >= DEAD_TURNS:
-            raise UserError(
+            raise CoderFailed(
                 f"The coder {self._parts.entry.name} broke off {self._dead} turns without a word."
             )
         return TurnOutcome(end, said)

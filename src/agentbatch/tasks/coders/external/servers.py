@@ -14,8 +14,7 @@ def configured(servers: Mapping[str, McpServer]) -> str:
 
 
 def _entry(server: McpServer) -> dict[str, Any]:
-    every = {"tools": ["*"]}  # else Copilot takes none
     if server.url:
-        return {"type": "sse" if server.sse else "http", "url": server.url, **every}
+        return {"type": "sse" if server.sse else "http", "url": server.url}
     command, *words = server.command
-    return {"type": "stdio", "command": command, "args": words, "env": server.env, **every}
+    return {"type": "stdio", "command": command, "args": words, "env": server.env}

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agentbatch.errors import UserError
 from agentbatch.mcp.server import McpServer
 from agentbatch.mcp.task_servers import TaskServers
 from agentbatch.runs import events as e
+from agentbatch.tasks.coders.coder import CoderFailed
 from agentbatch.tasks.coders.external.access import Access
 from agentbatch.tasks.coders.external.limits import TurnEnded, TurnLimits
 from agentbatch.tasks.coders.external.parts import ExternalParts
@@ -70,12 +72,15 @@ class ExternalSession:
 
     async def try_servers(self) -> None:
         """Before the first turn: an agent says nothing of a server that it cannot start, or waits for it. Raises
-        UserError where one is required."""
+        CoderFailed where one is required."""
         commands = {name: server for name, server in self.servers.items() if server.command}
         entry, tried, self._tried = self.parts.entry, self._tried, True
         if tried or not commands or (entry.protocol == "command" and not entry.configures_servers):
             return
-        found = await TaskServers(commands, self.workspace, self.parts.redact, self.tell).tried()
+        try:
+            found = await TaskServers(commands, self.workspace, self.parts.redact, self.tell).tried()
+        except UserError as error:
+            raise CoderFailed(str(error)) from None
         self.servers = {
             name: server for name, server in self.servers.items() if name in found or not server.command
         }
@@ -86,7 +91,8 @@ class ExternalSession:
         return {"mcp_servers": configured(self.servers)}
 
     async def ready(self) -> Agent:
-        """The agent in its session: that of before, or a new one. Raises UserError where it cannot be started."""
+        """The agent in its session: that of before, or a new one. Raises CoderFailed where it cannot be started, and
+        UserError where it cannot even be opened."""
         raise NotImplementedError
 
     async def stop(self) -> None:
