@@ -138,6 +138,14 @@ def test_what_an_update_says(update: dict[str, Any], told: object) -> None:
         ({"rawOutput": {"message": "No such tool.", "code": "failure"}}, {"output": "No such tool."}),
         ({"title": "Preparing file…", "name": "Write"}, {"name": "Write"}),
         ({"_meta": {"goose": {"toolCall": 5}}, "name": 5, "rawOutput": [7]}, {"name": None, "output": None}),
+        # gemini 0.61
+        (
+            {"toolCallId": "run_shell_command__c1", "kind": "execute", "title": "make " + "x" * 900, "content": []},
+            {"command": "make " + "x" * 900, "name": "run_shell_command", "output": ""},
+        ),
+        ({"toolCallId": "run_shell_command-1796051733500-1", "title": "ls"}, {"command": "ls"}),
+        ({"toolCallId": "mcp_notes_add__c2", "title": "add (notes)"}, {"command": None, "name": "mcp_notes_add"}),
+        ({"toolCallId": "toolu_01", "title": "Terminal", "kind": "execute"}, {"command": None, "name": None}),
         # edits
         (
             {

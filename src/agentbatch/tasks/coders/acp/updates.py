@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from agentbatch.patterns import regex
 from agentbatch.tasks.coders.external.telling.happenings import (
     CallTold,
     CostTold,
@@ -19,6 +20,7 @@ from agentbatch.tasks.coders.external.telling.tools import KINDS
 MAX_PATHS = 50
 MAX_ENTRIES = 50
 MAX_ID = 200
+MAX_COMMAND = 20_000
 
 
 def read_update(update: Mapping[str, Any]) -> Happening | None:
@@ -80,13 +82,18 @@ def _call(update: Mapping[str, Any]) -> CallTold | None:
     tool = _string(update.get("name"), MAX_ID) or _tool(update.get("_meta"))
     if kind is None and tool:
         kind = KINDS.get(tool.lower())  # goose tells none
+    command = _command(arguments or {}) or _quoted(title or "")
+    if tool is None and "rawInput" not in update and (found := _OF_ID.match(name)):
+        tool = found[1]
+        if KINDS.get(tool) == "execute":
+            command = _string(update.get("title"), MAX_COMMAND)
     return CallTold(
         id=name[:MAX_ID],
         begins=update.get("sessionUpdate") == "tool_call",
         title=title,
         kind=kind,
         status=_string(update.get("status"), 40),
-        command=_command(arguments or {}) or _quoted(title or ""),
+        command=command,
         exit_code=_exit_code(result, update.get("_meta"), output),
         output=output,
         more=_more(update.get("_meta")),
@@ -94,6 +101,10 @@ def _call(update: Mapping[str, Any]) -> CallTold | None:
         arguments=arguments,
         name=tool,
     )
+
+
+_OF_ID = regex(r"([a-z]\w*?)(?:__|-\d{6})")
+"""Gemini CLI tells no arguments, but has the tool's name in the id of a call, and a command as its title."""
 
 
 def _tool(meta: object) -> str | None:
@@ -109,7 +120,7 @@ def _command(arguments: Mapping[str, Any]) -> str | None:
     if isinstance(given, list) and given and all(isinstance(word, str) for word in given):
         shell = len(given) == 3 and given[0].rpartition("/")[2] in ("bash", "sh", "zsh")
         given = given[2] if shell and given[1] in ("-c", "-lc") else " ".join(given)
-    return cut(given, 20_000) if isinstance(given, str) and given.strip() else None
+    return cut(given, MAX_COMMAND) if isinstance(given, str) and given.strip() else None
 
 
 def _quoted(title: str) -> str | None:
@@ -143,7 +154,7 @@ def _more(meta: object) -> str | None:
 
 
 def _output(content: object, result: object) -> str | None:
-    """What the call gave, as text."""
+    """What the call gave, as text; what is told takes the place of what was told before, also where it is nothing."""
     parts = []
     for one in _list(content):
         if isinstance(one, dict):
@@ -152,7 +163,7 @@ def _output(content: object, result: object) -> str | None:
             )
     text = "\n".join(part for part in parts if part)
     text = text or _result(result)
-    return cut(text) if text else None
+    return cut(text) if text or content == [] else None
 
 
 RESULTS = ("formatted_output", "output", "stdout", "stderr", "result", "content", "error", "message")
