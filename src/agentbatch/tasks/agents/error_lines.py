@@ -16,7 +16,7 @@ _ERROR = regex(
     r"|: (command not found|No such file or directory|Permission denied|syntax error\b)"  # the shell
 )
 
-_FRAME = regex(r'^\s*File "([^"\n]{1,300})", line (\d{1,7})')
+_FRAME = regex(r'[ \t]*File "([^"\n]{1,300})", line (\d{1,7})')
 _PLACE = regex(r"(?:^|[\s(])([^\s:()\"']{1,300}\.\w{1,8}):(\d{1,7})(?=[:)\s,]|$)")
 _SHELL_PLACE = regex(r"^([^\s:]{1,300}): line (\d{1,7}):")
 _BRACKETED = regex(r"^([^\s:()]{1,300}\.\w{1,8})\((\d{1,7}),\d{1,7}\)")

@@ -39,9 +39,9 @@ MAX_READ = 1024 * 1024
 MAX_FOLDERS = 50_000
 
 _RUNS = regex(
-    rb"(?im)^\s*(?:\[\s*(?:include|filter|diff|merge|alias|gpg|credential|hook|difftool|mergetool|url|remote[^\n]*ext::)"
+    rb"(?im)^[^\S\n]*(?:\[[^\S\n]*(?:include|filter|diff|merge|alias|gpg|credential|hook|difftool|mergetool|url|remote[^\n]*ext::)"
     rb"|\w*(?:fsmonitor|hookspath|command|program|pager|editor|helper|askpass|proxy|uploadpack|receivepack|worktree"
-    rb"|attributesfile|partialclone)\s*=)"
+    rb"|attributesfile|partialclone)[^\S\n]*=)"
 )
 """Settings by which git runs a program, or takes others from elsewhere."""
 

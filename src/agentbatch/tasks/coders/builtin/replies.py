@@ -26,7 +26,7 @@ def classify(reply: Reply) -> Kind:
     return "reasoning" if reply.reasoning.strip() else "empty"
 
 
-_CALL_LIKE = regex(r"^\s*(?:```|~~~|\{|\[\{|<\w*(?:tool|function)|FILE:|EDIT:|DONE:)", re.MULTILINE)
+_CALL_LIKE = regex(r"^[^\S\n]*(?:```|~~~|\{|\[\{|<\w*(?:tool|function)|FILE:|EDIT:|DONE:)", re.MULTILINE)
 
 
 def looks_like_call(content: str) -> bool:

@@ -36,7 +36,7 @@ SHOWN = ("HEAD", "objects", "refs", "packed-refs", "shallow", "info", "config")
 """What git reads of a repository for `status`, `diff` and `log`; its hooks and other worktrees are no part of it."""
 
 _SECRET = regex(
-    r"https?://[^/\s]*@|://[^/\s@]*:[^/\s]*@|(?im:^\s*extraheader|^\s*\w*(?:token|password|secret)\w*\s*=)"
+    r"https?://[^/\s]*@|://[^/\s@]*:[^/\s]*@|(?im:^[^\S\n]*(?:extraheader|\w*(?:token|password|secret)\w*[^\S\n]*=))"
 )
 
 

@@ -160,8 +160,19 @@ def _all_printed(command: StatedCommand, printed: Sequence[str]) -> bool:
     lines = iter(printed)
     if all(any(_is_line(line.strip(), came) for came in lines) for line in command.lines):
         return True
-    words = r"(?!\w).*?(?<!\w)".join(re.escape(line.strip()) for line in command.lines)
-    return command.listed and re.search(rf"(?<!\w){words}(?!\w)", "\n".join(printed), re.DOTALL) is not None
+    return command.listed and _in_turn([line.strip() for line in command.lines], "\n".join(printed))
+
+
+def _in_turn(words: Sequence[str], text: str) -> bool:
+    """They stand in it one after another, as words of their own. The first place of each will do, so that none is gone
+    back to: one expression for all takes time to the power of their number."""
+    at = 0
+    for word in words:
+        found = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)").search(text, at)
+        if found is None:
+            return False
+        at = found.end()
+    return True
 
 
 def _after_printing(command: StatedCommand, done: CommandResult, crashed: bool) -> Outcome | None:

@@ -106,7 +106,7 @@ def _said(check: OwnCheck, output: str) -> list[str]:
     """The lines that are no part of the script, nor of a traceback's way through it."""
     own = {line.strip() for line in check.script.splitlines()}
     lines = [line.rstrip() for line in output.splitlines() if line.strip()]
-    noise = re.compile(r'^\s*File "<check>"|^Traceback \(most recent call last\):|^\s*[~^]+\s*$')
+    noise = re.compile(r'[ \t]*File "<check>"|Traceback \(most recent call last\):|[ \t]*[~^]+[ \t]*$')
     return [line for line in lines if line.strip() not in own and not noise.match(line)]
 
 
