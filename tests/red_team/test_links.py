@@ -2,9 +2,11 @@
 
 import json
 import os
+import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -16,10 +18,11 @@ from agentbatch.workspace.files.protect import protect, restore
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.replace import remove_unfinished
 from agentbatch.workspace.inspection import remove_isolated_dirs, working_directory
+from agentbatch.workspace.isolation.copy.copies import copy_tree
 from agentbatch.workspace.isolation.isolated_dir import RECORD, read_isolated_dir
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.watch.changed_since import changed_since
-from agentbatch.workspace.watch.privileges import take_privileges
+from agentbatch.workspace.watch.privileges import CAPABILITIES, take_privileges
 from agentbatch.workspace.watch.watch import RECORD as WATCHED
 from agentbatch.workspace.watch.watch import begin_watch, end_watch
 from agentbatch.workspace.workspace import Ending, Order, Snapshot
@@ -228,6 +231,31 @@ def test_a_program_keeps_no_rights_of_its_owner(tmp_path: Path, mode: int) -> No
     assert "node_modules/deep/left" in notice
     assert (root / "left").stat().st_mode & 0o7777 == mode & 0o777
     assert (root / "shared").stat().st_mode & 0o7777 == 0o2775
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a program capabilities")
+def test_a_program_keeps_no_capabilities(tmp_path: Path) -> None:
+    """A file can give whoever starts it the rights of root without being set-user-id."""
+    root = tmp_path / "task"
+    root.mkdir()
+    begin_watch(root, [], tmp_path / "record", resume=False)
+    os.utime(tmp_path / "record/git-control.json", (0, 0))
+    for name in ("left", "both"):
+        (root / name).write_text("x")
+        give_capability(root / name)
+    (root / "both").chmod(0o4755)
+    assert CAPABILITIES in os.listxattr(root / "both")
+    copy_tree(root, tmp_path / "copy", (), Event())
+    assert os.listxattr(tmp_path / "copy/left") == []
+    (notice,) = end_watch(root, [], tmp_path / "record")
+    assert "both and left" in notice or "both, left" in notice
+    assert [os.listxattr(root / name) for name in ("left", "both")] == [[], []]
+    assert (root / "both").stat().st_mode & 0o7777 == 0o755
+
+
+def give_capability(program: Path) -> None:
+    """cap_setuid, effective: what `setcap cap_setuid+ep` writes."""
+    os.setxattr(program, CAPABILITIES, struct.pack("<5I", 0x02000001, 1 << 7, 0, 0, 0))
 
 
 def test_a_program_that_was_there_before_keeps_its_rights(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from threading import Event
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER
 from agentbatch.text import clip
+from agentbatch.workspace.watch.privileges import CAPABILITIES
 
 BLOCK = 8 * 1024 * 1024
 """Bytes copied between two looks at whether the copy is still wanted."""
@@ -111,11 +112,14 @@ def copy_open(reading: int, writing: int, status: os.stat_result, stop: Event) -
 
 
 def _keep_facts(reading: int, writing: int, status: os.stat_result) -> None:
-    """Times, extended attributes where the disk takes them, and mode, as `shutil.copystat` does by the names."""
+    """Times, extended attributes where the disk takes them, and mode, as `shutil.copystat` does by the names. No rights
+    of root's: who may change the copy gives the program that has them other work."""
     os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
     if hasattr(os, "listxattr"):
         try:
             for name in os.listxattr(reading):
+                if name == CAPABILITIES:
+                    continue
                 os.setxattr(writing, name, os.getxattr(reading, name))
         except OSError as error:
             if error.errno not in _NO_ATTRIBUTES:
