@@ -3,6 +3,7 @@
 import shutil
 import sys
 
+from agentbatch.display.writer import without_commands
 from agentbatch.text import fold, harmless_line
 
 
@@ -12,4 +13,4 @@ def complain(text: str) -> None:
     if sys.stderr.isatty():
         width = max(20, shutil.get_terminal_size().columns - 1)
         lines = [part for line in lines for part in fold(line, width, 2)]
-    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.write(without_commands("\n".join(lines)) + "\n")

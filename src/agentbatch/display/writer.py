@@ -1,11 +1,28 @@
 """A text stream that the run outlives: neither a strange character nor a reader that went away stops it."""
 
 import os
+import re
 import shutil
+import stat
 from typing import TextIO
 
 _REPLACEMENTS = str.maketrans("–…≈≥·✓✗●○◆‖█▏▎▍▌▋▊▉", "-.~>.+x*o?=#|||||||")
 """For encodings without our own signs: one plain character each, so that tables keep their columns."""
+
+
+_LOGS_OF_CI = ("GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
+"""Variables by which those say that they read the log, and obey what stands in it as a command."""
+_COMMAND = re.compile(
+    r"#(?=#\w*\[)"  # ##vso[task.setvariable …], ##teamcity[…], ##[add-mask], wherever they stand
+    r"|(?:^|(?<=[\r\n]))[^\S\r\n]*:(?=:(?:error|warning|notice|debug|echo|group|endgroup|add-mask|add-matcher|"
+    r"remove-matcher|add-path|set-env|set-output|save-state|stop-commands)\b)",
+    re.IGNORECASE,
+)
+
+
+def without_commands(text: str) -> str:
+    """With a space in what the log of a CI would take for a command: a model's words set no variables there."""
+    return _COMMAND.sub(r"\g<0> ", text) if "##" in text or "::" in text else text
 
 
 class Writer:
@@ -18,11 +35,12 @@ class Writer:
         self._out = out
         self.encoding = getattr(out, "encoding", None) or "utf-8"
         self.broken = False
+        self._logged = any(map(os.environ.get, _LOGS_OF_CI)) and not _is_file(out)
 
     def write(self, text: str) -> int:
         if not self.broken:
             try:
-                self._out.write(self._encodable(text))
+                self._out.write(self._encodable(without_commands(text) if self._logged else text))
             except (OSError, ValueError):  # ValueError: the stream was closed
                 self.broken = True
         return len(text)
@@ -63,3 +81,11 @@ class Writer:
         if columns <= 0 or lines <= 0:
             columns, lines = shutil.get_terminal_size()
         return columns, lines
+
+
+def _is_file(out: TextIO) -> bool:
+    """What is read there is read by nobody's log."""
+    try:
+        return stat.S_ISREG(os.fstat(out.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
