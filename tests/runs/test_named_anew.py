@@ -1,5 +1,6 @@
 """A key of the environment goes to no address that an env file names anew."""
 
+import subprocess
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -192,3 +193,42 @@ async def test_a_file_that_reaches_out_of_the_folder_anew(
 async def test_who_was_told_of_runs_of_an_earlier_version_is_not_known(tmp_path: Path) -> None:
     await ran(tmp_path, 1, OWN, settings={"parallel": 3})
     refuse_named_anew(tmp_path, {"notify": ("AGENTBATCH_NOTIFY in .env", "a91c")})
+
+
+def kept_by_git(folder: Path, env: str) -> dict[str, tuple[str, str]]:
+    """A clone that nobody has run anything in; what its env file alone says."""
+    (folder / ".env").write_text(env)
+    for words in (["init", "-q"], ["add", "-f", ".env"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    return dict(load_settings({}, {"OPENAI_API_KEY": KEY}, folder=folder).named_by_file)
+
+
+@pytest.mark.parametrize(
+    ("env", "refused"),
+    [
+        (f"OPENAI_BASE_URL={EVIL}", "--trust-changes"),
+        ("AGENTBATCH_SANDBOX=none", "--sandbox none"),
+        ("AGENTBATCH_NOTIFY=json://evil.example", "--notify"),
+        ("AGENTBATCH_OUTPUT=../out.json", "--output"),
+        ("AGENTBATCH_REPORT=/var/x.html", "--report"),
+        ("AGENTBATCH_OUTPUT=out/results.json\nAGENTBATCH_REPORT=md=report.md", ""),
+        (f"OPENAI_BASE_URL={EVIL}\nCODER_API_KEY=sk-theirs-0123\nEVALUATION_API_KEY=sk-theirs-0123", ""),
+        ("AGENTBATCH_PARALLEL=3", ""),
+    ],
+)
+def test_what_came_with_a_repository_is_not_the_users_word(tmp_path: Path, env: str, refused: str) -> None:
+    named = kept_by_git(tmp_path, env)
+    if refused:
+        with pytest.raises(UserError, match=f"git keeps the file.*{refused}"):
+            refuse_named_anew(tmp_path, named)
+    else:
+        refuse_named_anew(tmp_path, named)
+
+
+async def test_a_file_of_ones_own_is_and_so_is_what_has_run_before(tmp_path: Path) -> None:
+    named = kept_by_git(tmp_path, f"OPENAI_BASE_URL={EVIL}")
+    await ran(tmp_path, 1, EVIL, evaluator_endpoint=EVIL)
+    refuse_named_anew(tmp_path, named)
+    (tmp_path / "own/.git").mkdir(parents=True)
+    (tmp_path / "own/.env").write_text(f"OPENAI_BASE_URL={EVIL}")
+    refuse_named_anew(tmp_path / "own", named)

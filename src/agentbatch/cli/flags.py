@@ -61,6 +61,12 @@ def add_setting_flags(
             )
 
 
+def add_trust_flag(parser: argparse.ArgumentParser) -> None:
+    """That of a command which is no run, and uses what an env file says."""
+    name = "trust_changes"
+    add_flag(parser.add_argument_group("trust"), name, Settings.model_fields[name], options()[name])
+
+
 REPEATABLE = frozenset({"alert", "header", "notify", "report"})
 """Settings whose flag may be given several times."""
 

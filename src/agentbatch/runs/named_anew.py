@@ -1,6 +1,7 @@
 """What an env file says anew, which tasks may have written: where a key of the environment goes, that there is no
 sandbox, and what reaches out of the folder."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from agentbatch.runs.events import RunStarted
 from agentbatch.runs.listing import list_runs
 from agentbatch.runs.store.database import load_info, reading
 from agentbatch.text import clip
+from agentbatch.workspace.isolation.worktree.git import Git, GitError
 
 FLAGS: Mapping[str, str] = {
     "output": "--output FILE",
@@ -32,8 +34,11 @@ MAX_RUNS = 20
 
 def refuse_named_anew(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
     """`named`: as `Settings.named_by_file`. In the latest runs of this folder the key of a role always went to other
-    addresses, or commands always ran in a sandbox: whoever changed the file has to be known. Raises UserError."""
+    addresses, or commands always ran in a sandbox: whoever changed the file has to be known. Where there was no run
+    yet, a file that git keeps has come with a repository, whoever wrote that. Raises UserError."""
     infos = [_info(folder.database) for folder in list_runs(base)[:MAX_RUNS]] if named else []
+    if named and not infos and _came_with_a_repository(base):
+        _refuse_what_came(base, named)
     for field, (variable, url) in named.items():
         if field == "sandbox":
             _refuse_without_sandbox(variable, infos)
@@ -50,6 +55,43 @@ def refuse_named_anew(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
             )
 
 
+def refuse_for_requests(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
+    """As far as plain requests use it. Raises UserError."""
+    used = ("coder_endpoint", "ca_bundle")
+    refuse_named_anew(base, {field: to for field, to in named.items() if field in used})
+
+
+def _came_with_a_repository(base: Path) -> bool:
+    try:
+        return Git(os.environ).ask("ls-files", "--error-unmatch", "--", ".env", cwd=base) is not None
+    except (GitError, OSError):
+        return False
+
+
+def _refuse_what_came(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
+    for field, (variable, value) in named.items():
+        if not _outside(base, field, value):
+            continue
+        what, remedy = "names addresses", FLAGS.get(field, "--sandbox none")
+        if field != "notify":
+            what = f"is {clip(value if field in FLAGS else shown_url(value), 200)}"
+        if field not in FLAGS and field != "sandbox":
+            what += ", and its key comes from the environment"
+            remedy = "--trust-changes, or the same variable in the environment,"
+        raise UserError(
+            f"{variable} {what}. git keeps the file, so that it came with the repository, whoever wrote that, and "
+            f"nothing has run in this folder yet. Look at it: {remedy} says it for sure."
+        )
+
+
+def _outside(base: Path, field: str, value: str) -> bool:
+    """What is written in the folder is nothing to ask about: a task that can write the env file can write that, too."""
+    places = [value] if field == "output" else []
+    if field == "report":
+        places = [wanted_report(one).place for one in value.split(",")]
+    return not places or any(not resolved(base / one).is_relative_to(base.resolve()) for one in places)
+
+
 def _refuse_without_sandbox(variable: str, infos: Sequence[RunStarted | None]) -> None:
     before = {info.sandbox for info in infos if info is not None and info.kind == "tasks"}
     if before and not any("none" in name.split() for name in before):
@@ -62,11 +104,7 @@ def _refuse_without_sandbox(variable: str, infos: Sequence[RunStarted | None]) -
 def _refuse_reaching_out(
     base: Path, field: str, variable: str, value: str, infos: Sequence[RunStarted | None]
 ) -> None:
-    """What is written in the folder is none of these: a task that can write the env file can write that, too."""
-    places = [value] if field == "output" else []
-    if field == "report":
-        places = [wanted_report(one).place for one in value.split(",")]
-    if places and all(resolved(base / place).is_relative_to(base.resolve()) for place in places):
+    if not _outside(base, field, value):
         return
     infos = [info for info in infos if info is not None and info.kind == "tasks"]
     if field == "notify":  # its digest; runs of earlier versions do not say it

@@ -15,6 +15,7 @@ from agentbatch.cli.arguments import number, whole
 from agentbatch.cli.complaints import complain
 from agentbatch.cli.flags import read_settings
 from agentbatch.errors import UserError
+from agentbatch.runs.named_anew import refuse_for_requests
 from agentbatch.spending.pricing import Prices
 from agentbatch.text import money
 from agentbatch.usage import sum_or_none
@@ -133,6 +134,7 @@ async def _target(args: argparse.Namespace) -> "AsyncIterator[Target]":
             "CODER_ENDPOINT and CODER_MODEL where they are not the usual ones."
         )
     role, folder = given.coder, Path.cwd()
+    refuse_for_requests(folder, given.named_by_file)
     access = Access.of(role, given, folder=folder, environ=os.environ, on_key=lambda key: None)
     key = role.api_key.get_secret_value()
     yield Target(role.base_url, key, role.model, Prices.of(given.prices, folder), access)

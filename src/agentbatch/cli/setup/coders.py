@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agentbatch import __version__
-from agentbatch.cli.flags import add_setting_flags, given_settings
+from agentbatch.cli.flags import add_setting_flags, add_trust_flag, given_settings
 from agentbatch.config import SandboxName, load
 from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
+from agentbatch.runs.named_anew import refuse_named_anew
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.external.probe import probe
 from agentbatch.tasks.coders.makers import CoderKinds
@@ -75,6 +76,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("coders", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
     add_setting_flags(parser, ("shell",), shown=("sandbox",))
+    add_trust_flag(parser)
     parser.add_argument("--json", dest="as_json", action="store_true", help="print the list as JSON")
     parser.set_defaults(command=run)
 
@@ -86,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
         check_named(kinds, name, "coders")
     chosen = [entry for name, entry in kinds.entries.items() if not args.names or name in args.names]
     settings = load(given_settings(args), os.environ, getattr(args, "env_file", None)).settings
+    if not settings.trust_changes:
+        refuse_named_anew(Path.cwd(), settings.named_by_file)
     planted = "" if settings.trust_changes else planted_coders(kinds.folder)
     asyncio.run(_show(look(chosen, os.environ, settings.sandbox, planted), chosen, as_json=args.as_json))
     return 0

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from agentbatch.cli.flags import add_setting_flags, given_settings
+from agentbatch.cli.flags import add_setting_flags, add_trust_flag, given_settings
 from agentbatch.cli.setup.check import Check
 from agentbatch.cli.setup.origins import origins
 from agentbatch.config import Loaded, load
+from agentbatch.runs.named_anew import refuse_named_anew
 from agentbatch.text import clip, counted, fold, harmless
 
 DESCRIPTION = """\
@@ -50,6 +51,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=EPILOG,
     )
     add_setting_flags(parser, ("models", "calls", "shell"), value_optional=("local", "cluster"), shown=SHOWN)
+    add_trust_flag(parser)
     parser.set_defaults(command=run)
 
 
@@ -61,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     if given.get("cluster") == "":
         given["cluster"] = "auto"
     loaded = load(given, os.environ, getattr(args, "env_file", None))
+    if not loaded.settings.trust_changes:
+        refuse_named_anew(Path.cwd(), loaded.settings.named_by_file)
     return asyncio.run(_run(loaded, machine, coder="coder_name" in given))
 
 

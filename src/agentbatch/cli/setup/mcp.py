@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agentbatch.cli.flags import add_setting_flags, given_settings
+from agentbatch.cli.flags import add_setting_flags, add_trust_flag, given_settings
 from agentbatch.config import SandboxName, load, secret_variables
 from agentbatch.config.loading import read_env_file
 from agentbatch.display.writer import Writer
@@ -20,6 +20,7 @@ from agentbatch.mcp.server import McpServer
 from agentbatch.mcp.task_servers import RunningServer
 from agentbatch.mcp.tools import Offered, offered, without_keys
 from agentbatch.redaction import Redactor, shown_url
+from agentbatch.runs.named_anew import refuse_named_anew
 from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.run.prepare.servers import check_package, filled, server_secrets
 from agentbatch.tasks.run.workspaces.local import throwaway_workspace
@@ -78,6 +79,7 @@ def add_parser(subparsers: Any) -> None:
         help="the task file [task.json, if there is one]",
     )
     add_setting_flags(parser, ("shell",), shown=("sandbox",))
+    add_trust_flag(parser)
     parser.add_argument("--json", dest="as_json", action="store_true", help="print the list as JSON")
     parser.set_defaults(command=run)
 
@@ -86,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
     """Raises UserError. 1: one of them cannot be used."""
     folder = Path.cwd()
     settings = load(given_settings(args), os.environ, getattr(args, "env_file", None)).settings
+    if not settings.trust_changes:
+        refuse_named_anew(Path.cwd(), settings.named_by_file)
     environ = {**read_env_file(None, folder), **os.environ}
     known = servers_of(folder, args.task_file)
     for name in args.names:

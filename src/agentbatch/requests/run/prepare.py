@@ -18,7 +18,7 @@ from agentbatch.requests.spec.make_values import read_text
 from agentbatch.requests.spec.request import BatchRequest
 from agentbatch.requests.spec.structured import read_schema
 from agentbatch.runs.folder import RunFolder
-from agentbatch.runs.named_anew import refuse_named_anew
+from agentbatch.runs.named_anew import refuse_for_requests
 from agentbatch.runs.services.notify import check_notify
 from agentbatch.spending.pricing import Prices, require_prices
 
@@ -96,10 +96,7 @@ def prepare_requests(
     if resumed is not None and not options.provider_batch:
         check_none_at_provider(resumed.journal)
     if not settings.trust_changes:
-        here = {
-            name: to for name, to in settings.named_by_file.items() if name in ("coder_endpoint", "ca_bundle")
-        }
-        refuse_named_anew(folder, here)
+        refuse_for_requests(folder, settings.named_by_file)
     batch = _batch(settings, options, folder)
     source, spooled = _source(options.input, folder, stdin, resumed)
     models: set[str] = set()
