@@ -6,13 +6,15 @@ import shutil
 import stat
 from typing import TextIO
 
+from agentbatch.patterns import regex
+
 _REPLACEMENTS = str.maketrans("–…≈≥·✓✗●○◆‖█▏▎▍▌▋▊▉", "-.~>.+x*o?=#|||||||")
 """For encodings without our own signs: one plain character each, so that tables keep their columns."""
 
 
 _LOGS_OF_CI = ("GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
 """Variables by which those say that they read the log, and obey what stands in it as a command."""
-_COMMAND = re.compile(
+_COMMAND = regex(
     r"#(?=#\w*\[)"  # ##vso[task.setvariable …], ##teamcity[…], ##[add-mask], wherever they stand
     r"|(?:^|(?<=[\r\n]))[^\S\r\n]*:(?=:(?:error|warning|notice|debug|echo|group|endgroup|add-mask|add-matcher|"
     r"remove-matcher|add-path|set-env|set-output|save-state|stop-commands)\b)",
