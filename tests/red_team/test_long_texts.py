@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.model.reply import ToolCall, ToolSpec
 from agentbatch.tasks.coders.builtin.replies import looks_like_call
 from agentbatch.tasks.evaluator.checks.facts.outcomes import of_command
 from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
+from agentbatch.toolcalls.markup_calls import find_markup
+from agentbatch.toolcalls.offered import as_offered
 from agentbatch.workspace.watch.git_control import control, told
 from agentbatch.workspace.workspace import CommandResult
 from tests.support.paths import CHECKOUT
@@ -30,10 +33,24 @@ def names_programs(folder: Path, config: str) -> bool:
     return told(folder, {}, control(folder)) != []
 
 
+TOOLS: list[ToolSpec] = [{"type": "function", "function": {"name": "bash", "parameters": {}}}]
+CALL = '<function=bash>{"command": "ls"}</function>'
+
+
+def named_bash(name: str) -> bool:
+    (call,) = as_offered([ToolCall("c", name, "{}")], TOOLS)
+    return call.name == "bash"
+
+
 TEXTS: dict[str, Callable[[Path], bool]] = {
     "a reply": lambda _: looks_like_call(EMPTY_LINES),
     "an output that has nearly all that is listed": lambda _: printed("1 2 3 4 " * 3_000),
     "settings of a new repository": lambda folder: names_programs(folder, EMPTY_LINES),
+    "marks behind a call, and then words": lambda _: (
+        find_markup(f"{CALL}{'</tool_calls>' * 300}x", TOOLS) is not None
+    ),
+    "a name in many namespaces": lambda _: named_bash("functions." * 100_000 + "bash"),
+    "a name with many numbers": lambda _: named_bash("bash" + ":1" * 100_000),
 }
 
 
@@ -46,6 +63,8 @@ FOUND: dict[str, Callable[[Path], bool]] = {
     "a reply": lambda _: looks_like_call("Here:\n\n  FILE: a.py"),
     "an output with them in one line": lambda _: printed("[1, 2, 3, 4 and 5]"),
     "an output with them in several": lambda _: printed("11 1\n2,3\n4 5."),
+    "marks behind a call": lambda _: find_markup(f"{CALL}{'</tool_calls>' * 300}", TOOLS) is not None,
+    "a name in its namespace": lambda _: named_bash("functions.bash:0"),
     "settings of a new repository": lambda folder: names_programs(folder, "\n\n[core]\n\n\t fsmonitor = x\n"),
 }
 

@@ -1,7 +1,6 @@
 """What an env file says anew, which tasks may have written: where a key of the environment goes, that there is no
 sandbox, and what reaches out of the folder."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from agentbatch.runs.events import RunStarted
 from agentbatch.runs.listing import list_runs
 from agentbatch.runs.store.database import load_info, reading
 from agentbatch.text import clip
-from agentbatch.workspace.isolation.worktree.git import Git, GitError
+from agentbatch.workspace.inspection import is_kept_by_git
 
 FLAGS: Mapping[str, str] = {
     "output": "--output FILE",
@@ -37,7 +36,7 @@ def refuse_named_anew(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
     addresses, or commands always ran in a sandbox: whoever changed the file has to be known. Where there was no run
     yet, a file that git keeps has come with a repository, whoever wrote that. Raises UserError."""
     infos = [_info(folder.database) for folder in list_runs(base)[:MAX_RUNS]] if named else []
-    if named and not infos and _came_with_a_repository(base):
+    if named and not infos and is_kept_by_git(base / ".env"):
         _refuse_what_came(base, named)
     for field, (variable, url) in named.items():
         if field == "sandbox":
@@ -59,13 +58,6 @@ def refuse_for_requests(base: Path, named: Mapping[str, tuple[str, str]]) -> Non
     """As far as plain requests use it. Raises UserError."""
     used = ("coder_endpoint", "ca_bundle")
     refuse_named_anew(base, {field: to for field, to in named.items() if field in used})
-
-
-def _came_with_a_repository(base: Path) -> bool:
-    try:
-        return Git(os.environ).ask("ls-files", "--error-unmatch", "--", ".env", cwd=base) is not None
-    except (GitError, OSError):
-        return False
 
 
 def _refuse_what_came(base: Path, named: Mapping[str, tuple[str, str]]) -> None:

@@ -140,10 +140,10 @@ _DECODER = json.JSONDecoder(strict=False)
 _READERS = tuple(_Reader(markup) for markup in MARKUPS)
 
 _MARKS = regex(
-    r"(?:\s|\]<\]minimax\[>\[|<\|start\|>assistant|\[TOOL_CALLS\]|</?[^<>\n]{0,40}calls?>"
-    r"|</s>|<[|｜][^<>\n]{1,30}[|｜]>(?:function)?)*"
+    r"(?:\s|\]<\]minimax\[>\[|<\|start\|>assistant|\[TOOL_CALLS\]|<[^<>\n]{0,41}calls?>"
+    r"|</s>|<[|｜][^<>\n]{1,30}[|｜]>(?:function)?)*+"
 )
-"""What stands round calls."""
+"""What stands round calls. Each mark is one in one way, and none is gone back to: some models end in hundreds."""
 
 MAX_MARKS = 300
 """Characters of it in front of the first one."""

@@ -13,6 +13,9 @@ from agentbatch.patterns import regex
 PARALLEL = "multi_tool_use.parallel"
 """A tool of OpenAI's own that its models call though nobody offers it (PrefectHQ/ControlFlow #107)."""
 
+MAX_NAME = 300
+"""Characters of a name that is looked at; a longer one is none of a tool's."""
+
 WRAPPERS = ("arguments", "parameters", "args", "input")
 
 _LEAKED = regex(
@@ -33,8 +36,8 @@ def as_offered(calls: Sequence[ToolCall], tools: Sequence[ToolSpec]) -> tuple[To
 
 
 def _named(call: ToolCall, offered: Mapping[str, ToolSpec]) -> ToolCall:
-    name = call.name
-    while name not in offered and (bare := _LEAKED.sub("", name, count=1).strip()) != name:
+    name = call.name if len(call.name) <= MAX_NAME else ""
+    while name and name not in offered and (bare := _LEAKED.sub("", name, count=1).strip()) != name:
         name = bare
     return replace(call, name=name) if name in offered else call
 

@@ -14,13 +14,14 @@ from agentbatch.workspace.files.snapshot.snapshot import MAX_FILES, take_snapsho
 from agentbatch.workspace.isolation.isolated_dir import read_isolated_dir
 from agentbatch.workspace.isolation.isolation import WORK
 from agentbatch.workspace.isolation.making import discard
-from agentbatch.workspace.isolation.worktree.git import Git
+from agentbatch.workspace.isolation.worktree.git import Git, GitError
 from agentbatch.workspace.local_workspaces import SCRATCH, mark_of
 from agentbatch.workspace.workspace import SIGNATURE, Snapshot
 
 __all__ = [
     "MAX_FILES",
     "has_path",
+    "is_kept_by_git",
     "look",
     "remove_isolated_dirs",
     "unchanged_since",
@@ -33,6 +34,15 @@ def working_directory(task_folder: Path, own: Path) -> Path:
     it. Reads a small file."""
     isolated, phase = read_isolated_dir((task_folder / WORK).resolve())
     return isolated.root if isolated is not None and phase == "made" else own
+
+
+def is_kept_by_git(path: Path) -> bool:
+    """Whether a repository around the file has it, and not only its folder."""
+    try:
+        found = Git(os.environ).ask("ls-files", "--error-unmatch", "--", path.name, cwd=path.parent)
+    except (GitError, OSError):
+        return False
+    return found is not None
 
 
 def look(root: Path, last: Snapshot) -> Snapshot | None:
