@@ -179,3 +179,22 @@ async def test_a_key_in_a_long_output_is_in_no_file_and_not_cut_in_two(
     sent = json.dumps([r["messages"] for r in ran.coder_requests()])
     assert KEY[:9] not in sent
     assert sent.count("[redacted]") >= 2
+
+
+async def test_a_listener_is_told_none_either(run_tasks: Any, tmp_path: Path) -> None:
+    """A display shows events as they come. What is cut is cleaned before: half a key is none that can be known."""
+    calls = [
+        ScriptedCall(name=f"tool-{KEY}", arguments={"x": KEY}),
+        ScriptedCall(name="write_file", arguments={"path": f"{KEY}.txt", "content": "x"}),
+        *(ScriptedCall(name="bash", arguments={"command": f"true {'x' * n}{KEY}"}) for n in (60, 75, 80, 85)),
+    ]
+    coder = [*(Say(calls=[call]) for call in calls), finish("Done.")]
+    script = Script(prompt="Do it.", coder=coder, evaluator=[Say(verdict=NOT_YET)])
+    ran = await run_tasks([{"id": "t", "dir": "w", "first_prompt": "Do it.", "max_iterations": 1}], [script])
+    shown = [
+        json.dumps({**event.model_dump(), "call_id": ""}, default=str)
+        for event in ran.events
+        if isinstance(event, e.ToolCalled | e.ToolFinished)
+    ]
+    assert len(shown) >= 14
+    assert [text for text in shown if KEY[:12] in text] == []

@@ -142,10 +142,9 @@ class Agent:
 
     async def run_call(self, call: ToolCall, *, refusal: str = "") -> ToolResult:
         """One tool call, as events and as evidence. `refusal`: the answer to a `finish` that is not taken."""
-        summary = self.redact(
-            summarise(self.toolbox, call.name, call.arguments).removeprefix(f"{call.name} ")
-        )
-        self.emit(e.ToolCalled(task_id=self.task_id, call_id=call.id, tool=call.name, summary=summary))
+        name = self.redact(call.name)
+        summary = summarise(self.toolbox, name, self.redact(call.arguments)).removeprefix(f"{name} ")
+        self.emit(e.ToolCalled(task_id=self.task_id, call_id=call.id, tool=name, summary=summary))
         # On disk before it is done: after a kill -9 it is known that this call may have happened.
         await self.stored()
         began = time.monotonic()
@@ -157,14 +156,14 @@ class Agent:
             e.ToolFinished(
                 task_id=self.task_id,
                 call_id=call.id,
-                tool=call.name,
+                tool=name,
                 ok=result.ok,
                 exit_code=result.command.exit_code if result.command else None,
                 seconds=time.monotonic() - began,
                 summary=result.note,
                 changed=result.changed,
                 command=asdict(self._redacted(result.command)) if result.command else None,
-                file=file,
+                file=self.redact(file),
             )
         )
         self.note(result.changed, result.command, file)

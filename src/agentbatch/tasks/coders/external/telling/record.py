@@ -180,7 +180,7 @@ class Record:
 
     def _show(self, call: Call) -> None:
         told = call.told
-        call.shown = tool_name(told)
+        call.shown = self._clean(tool_name(told))
         command = self._clean(cut(told.command, MAX_COMMAND)) if told.command else ""
         tool = {"name": call.shown, "arguments": self._clean(arguments_of(told, command))}
         self._add(
