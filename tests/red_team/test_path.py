@@ -10,8 +10,9 @@ from agentbatch.config.own_environment import own_environment
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
-from agentbatch.workspace.sandbox.toolchains import programs_inside, programs_named
+from agentbatch.workspace.sandbox.toolchains import machine_first, programs_inside, programs_named
 from agentbatch.workspace.watch.watch import begin_watch, end_watch
+from agentbatch.workspace.workspace import Order
 from tests.support.red_team import (
     Attempt,
     BuildHouse,
@@ -23,6 +24,7 @@ from tests.support.red_team import (
     tried,
     turn,
 )
+from tests.support.workspaces import local_workspaces
 
 PLANTED = attempts(r"""
 == program-of-the-venv
@@ -176,3 +178,43 @@ def test_our_programs_come_from_no_task_s_directory(tmp_path: Path, path: str, k
     assert found["PATH"] == kept
     assert found.get("PYTHONPATH", os.defpath) == found.get("LD_PRELOAD", os.defpath) == kept
     assert found["HOME"] == given
+
+
+async def test_no_program_of_its_own_stands_for_the_machine_s_while_its_work_is_checked(
+    tmp_path: Path,
+) -> None:
+    """PATH names `node_modules/.bin` from wherever one is, as many have it; the task makes that folder."""
+    (tmp_path / "w").mkdir()
+    path = os.pathsep.join(["node_modules/.bin", "", str(tmp_path / "w/bin"), "/usr/bin", "/bin"])
+    places = local_workspaces(tmp_path / "tasks", {"PATH": path})
+    order = Order("t", str(tmp_path / "w"), "none", {}, ("bash",), 60.0)
+    workspace = await places.make(order).start()
+    plant = """mkdir -p node_modules/.bin bin
+    for at in node_modules/.bin . bin; do for name in find tool; do
+    printf '#!/bin/sh\\necho planted\\n' > $at/$name; chmod +x $at/$name; done; done"""
+    assert (await workspace.run(plant, 60.0)).exit_code == 0
+    found = await workspace.run("find . -name tool -path './bin/*'; tool", 60.0)
+    assert found.output.split() == ["./bin/tool", "planted"], "its own tools are there, behind the machine's"
+    await workspace.close()
+
+
+@pytest.mark.parametrize(
+    ("entry", "stays"),
+    [
+        ("/usr/bin", True),
+        ("ROOT/.venv/bin", True),
+        ("ROOT/made-later", False),
+        ("ROOT/link", False),
+        ("ROOT/../w/.venv/../made-later", False),
+        (".venv/bin", False),
+        ("", False),
+        (".", False),
+    ],
+)
+def test_what_it_can_still_make_comes_last(tmp_path: Path, entry: str, stays: bool) -> None:
+    root = tmp_path / "w"
+    (root / ".venv/bin").mkdir(parents=True)
+    (root / "link").symlink_to(".venv/bin")
+    entry = entry.replace("ROOT", str(root))
+    expected = [entry, "/bin"] if stays else ["/bin", entry]
+    assert machine_first(f"{entry}:/bin", root) == ":".join(expected)

@@ -33,7 +33,7 @@ from agentbatch.workspace.local_run import LocalRun
 from agentbatch.workspace.local_workspace import LocalWorkspace
 from agentbatch.workspace.programs.homes import HOMES
 from agentbatch.workspace.sandbox.limits import TaskLimits, group_name
-from agentbatch.workspace.sandbox.toolchains import programs_inside, programs_named
+from agentbatch.workspace.sandbox.toolchains import machine_first, programs_inside, programs_named
 from agentbatch.workspace.sandbox.walls import Walls
 from agentbatch.workspace.setup_cache import PlaceCache
 from agentbatch.workspace.tools.toolbox import choose_hands
@@ -156,6 +156,8 @@ class LocalTaskWorkspace:
         """And the variables of what runs inside."""
         order, isolated = self._order, self._isolated
         env = dict(self._env) if order.image is None else self._run.environment_inside(order)
+        if order.image is None and "PATH" in env:
+            env["PATH"] = machine_first(env["PATH"], root)
         readable = [self._folder / OUTPUTS]
         if isolated is not None:
             env |= isolated.env

@@ -61,6 +61,19 @@ def programs_named(root: Path, path_variable: str, inside: Sequence[Path] | None
     return _whole(root, {*named, *map(str, found)})
 
 
+def machine_first(path_variable: str, root: Path) -> str:
+    """PATH for the task's own commands: what it can still make there comes last, so that no `python3` or `find` of its
+    own stands for the machine's while its work is checked. Folders that are there stay in their place: they are
+    read-only, as `programs_inside` has it."""
+    within, first, last = os.path.join(root, ""), list[str](), list[str]()
+    for entry in path_variable.split(os.pathsep):
+        place = os.path.normpath(os.path.join(root, entry))
+        ours = not os.path.isabs(entry) or f"{place}{os.sep}".startswith(within)
+        fixed = os.path.isabs(entry) and os.path.isdir(place) and os.path.realpath(place) == place
+        (last if ours and not fixed else first).append(entry)
+    return os.pathsep.join([*first, *last])
+
+
 def _whole(root: Path, places: Iterable[str]) -> list[Path]:
     within = os.path.join(root, "")  # texts: each task asks, and most of what is on PATH is elsewhere
     inside = {Path(place) for place in places if place.startswith(within)}

@@ -287,6 +287,21 @@ async def test_a_check_runs_the_source_and_not_what_was_compiled_beside_it(
     assert found.failed is None
 
 
+async def test_nothing_is_checked_while_what_was_compiled_is_there(
+    workspace: LocalWorkspace, root: Path
+) -> None:
+    """A coder can make so much of it that removing it takes longer than it may."""
+    before = await workspace.snapshot()
+    (root / "prog.py").write_text("print('what is written')\n")
+    planted(root / "prog.py", root / "__pycache__", "print('what was planted')")
+    runner = CheckRunner("t", lambda _: None, Redactor([]), workspace)
+    checks = Checks({"verify": VerifyCommands(["touch ran"], 60.0)}, clear_timeout=0.0)
+    found = await checks.run(Work(1, before, await workspace.snapshot(), runner))
+    assert found.failed is not None
+    assert "__pycache__" in found.failed.told
+    assert not (root / "ran").exists()
+
+
 def left(*names: str, whole: bool = True) -> Snapshot:
     return Snapshot({}, left_out=dict.fromkeys(names, "x"), left_out_whole=whole)
 

@@ -37,8 +37,10 @@ MAX_NAMES = 50_000
 class Checks:
     """All checks of one task, by the name of their source, in the order in which they run."""
 
-    def __init__(self, sources: Mapping[str, CheckSource]) -> None:
+    def __init__(self, sources: Mapping[str, CheckSource], *, clear_timeout: float = CLEAR_TIMEOUT) -> None:
+        """`clear_timeout`: seconds for removing compiled Python."""
         self._sources = sources
+        self._clear_timeout = clear_timeout
         self._outputs = Outputs()
         self._task = ""
         self._seen: Snapshot | None = None
@@ -116,9 +118,7 @@ class Checks:
 
     async def tried(self, work: Work) -> Sequence[Tried]:
         """Each kind but the evaluator's own on the work as it is, also where an earlier one has failed."""
-        command = clearing(work.before, work.after)
-        if command and self._sources:
-            await work.workspace.run(command, CLEAR_TIMEOUT)
+        await self._clear(work)
         found = []
         for name, source in self._sources.items():
             if name in RUN_THE_WORK:
@@ -132,11 +132,23 @@ class Checks:
         files = {path: entry for path, entry in after.files.items() if not self._outputs.hold(path, after)}
         return Snapshot(files).digest
 
+    async def _clear(self, work: Work) -> CheckResult | None:
+        """None: nothing that was compiled stands for a source any more."""
+        command = clearing(work.before, work.after)
+        if not command or not self._sources:
+            return None
+        done = await work.workspace.run(command, self._clear_timeout)
+        if done.exit_code is not None:
+            return None
+        text = "Compiled Python could not be removed in time, and a check would run it. Remove all __pycache__ folders."
+        return CheckResult(
+            "no compiled Python stands for a source", 1, text, done.seconds, "sound", ran=False, told=text
+        )
+
     async def _once(self, work: Work) -> Round:
         results: list[CheckResult] = []
-        command = clearing(work.before, work.after)
-        if command and self._sources:
-            await work.workspace.run(command, CLEAR_TIMEOUT)
+        if uncleared := await self._clear(work):
+            return Round((uncleared,), work.after)
         for source in self._sources.values():
             results += await source.run(work)
             if any(result.binding and not result.passed for result in results):
