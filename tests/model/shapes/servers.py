@@ -90,5 +90,7 @@ SHAPES = (
     Shape("any: all of a call again at the end", "mudler/cogito #66",
           stream(delta(tool_calls=[call("a", "bash", "", index=0)]), delta(tool_calls=[call(None, None, LS, index=0)]), delta("tool_calls", tool_calls=[call("a", index=0)])),
           streams=True, calls=(("a", "bash", LS),), finish="tool_calls"),
+    Shape("mlx: the end of a turn in its text", "mzau/mlx-knife #20", whole(said("Hi <|im_end|> is a mark.<|im_end|>\n"), usage=counts(3, 2)), content="Hi <|im_end|> is a mark.", usage=(3, 0, 2, 0)),
+    Shape("mlx: the same in a stream", "mzau/mlx-knife #20", stream(delta(content="Hi</"), delta(content="s>"), delta("stop")), streams=True, content="Hi"),
     Shape("any: the same id twice", "gateways", whole(said(None, tool_calls=[call("a"), call("a", "read_file", READ)]), "tool_calls"), calls=(("a", "bash", LS), (None, "read_file", READ)), finish="tool_calls"),
 )  # fmt: skip

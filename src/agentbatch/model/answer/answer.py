@@ -123,6 +123,15 @@ def _with_calls_of(message: dict[str, Any], others: list[Any]) -> dict[str, Any]
     return message
 
 
+ENDS = (
+    *("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<|return|>", "<|endoftext|>", "<|end_of_text|>"),
+    *("<|end_of_turn|>", "<end_of_turn>", "</s>", "<｜end▁of▁sentence｜>"),
+)
+"""What ends a turn in a chat template, left behind by servers (mzau/mlx-knife #20: five models of sixteen)."""
+
+MAX_ENDS = 4
+"""Of them that are taken off a reply."""
+
 WITHOUT_MESSAGE = frozenset({"content_filter", "length"})
 """Ends of answers that may have nothing in them: Azure's filter leaves the message out."""
 
@@ -153,7 +162,7 @@ def answer_of(message: dict[str, Any], reason: str, usage: Usage | None) -> Answ
     calls = _tool_calls(message)
     content, thoughts = split_content(message.get("content"))
     return Answer(
-        content=content or _string(message.get("refusal")),
+        content=without_end(content) or _string(message.get("refusal")),
         tool_calls=calls,
         reasoning=_string(message.get("reasoning_content")) or _string(message.get("reasoning")) or thoughts,
         finish_reason=reason or ("tool_calls" if calls else "stop"),
@@ -205,6 +214,17 @@ def _arguments(raw: Any) -> str:
     if not isinstance(raw, str):
         return "{}" if raw is None else json.dumps(raw, ensure_ascii=False)
     return call_arguments(raw) if raw.strip() else "{}"
+
+
+def without_end(text: str) -> str:
+    """A reply's text without what ends it in its model's chat template."""
+    for _ in range(MAX_ENDS):
+        kept = text.rstrip()
+        end = next((mark for mark in ENDS if kept.endswith(mark)), "")
+        if not end:
+            break
+        text = kept.removesuffix(end).rstrip()
+    return text
 
 
 def split_content(raw: Any) -> tuple[str, str]:

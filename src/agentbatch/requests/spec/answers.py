@@ -16,6 +16,7 @@ from agentbatch.model.answer.answer import (
     raise_error,
     reason_of,
     split_content,
+    without_end,
 )
 from agentbatch.model.answer.finish_reasons import GAVE_UP, finish_reason
 from agentbatch.model.answer.reported_usage import usage_of
@@ -125,7 +126,7 @@ def text_of(url: Url, body: Mapping[str, Any]) -> str:
         return ""
     message = first.get("message")
     text = first.get("text") if url != CHAT else message.get("content") if isinstance(message, dict) else None
-    return split_content(text)[0]
+    return without_end(split_content(text)[0])
 
 
 def _output_texts(output: list[Any]) -> Iterator[str]:
