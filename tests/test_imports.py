@@ -200,3 +200,13 @@ def circles(imports: dict[str, set[str]]) -> list[set[str]]:
 def test_a_circle_is_found() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [{"b", "c"}]
+
+
+def test_test_modules_import_nothing_from_each_other() -> None:
+    found = [
+        f"{path.relative_to(CHECKOUT)}: {node.module}"
+        for path in sorted((CHECKOUT / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and ".test_" in f".{node.module}"
+    ]
+    assert found == [], "what several need stands in a module beside them, or in tests/support"

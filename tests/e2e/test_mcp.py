@@ -14,9 +14,9 @@ import pytest
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.runs.listing import find_run
-from tests.mcp.test_task_servers import FAKE, tool
 from tests.support import commands
 from tests.support.keys import KEY
+from tests.support.mcp_servers import FAKE, tool
 from tests.support.programs import standing_in
 from tests.support.waiting import PATIENCE, until
 from tests.tasks.run.verdicts import COMPLETE

@@ -9,7 +9,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.tasks.evaluator.checks.check import CheckRunner
 from agentbatch.tasks.evaluator.judging.hands import NO_EVIDENCE, Hands
-from tests.mcp.test_task_servers import fake
+from tests.support.mcp_servers import fake
 from tests.support.workspaces import local_workspace
 
 pytestmark = pytest.mark.slow

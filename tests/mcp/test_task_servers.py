@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,20 +14,9 @@ from agentbatch.mcp.server import McpServer
 from agentbatch.mcp.task_servers import TaskServers
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.workspace import ToolResult
-from tests.support.paths import CHECKOUT
+from tests.support.mcp_servers import FAKE, fake, tool
 from tests.support.sent_workspaces import SentWorkspace
 from tests.support.workspaces import local_workspace
-
-FAKE = CHECKOUT / "tests" / "support" / "fake_mcp_server.py"
-
-
-def tool(name: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "inputSchema": {"type": "object"}, **more}
-
-
-def fake(*names: str, **more: Any) -> McpServer:
-    tools = json.dumps([tool(name) for name in names])
-    return McpServer.model_validate({"command": [sys.executable, "-I", "-S", str(FAKE), tools], **more})
 
 
 @asynccontextmanager

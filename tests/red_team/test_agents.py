@@ -25,11 +25,10 @@ from agentbatch.tasks.coders.external.telling.record import Record
 from agentbatch.tasks.run.prepare.own_files import digests, planted_coders
 from agentbatch.tasks.run.prepare.prepare import prepare
 from tests.support.acp import acp_stage, update
-from tests.support.command_coder import command_stage, runs
+from tests.support.command_coder import command_stage, entry, runs
 from tests.support.paths import CHECKOUT
 from tests.support.red_team import KEY
 from tests.support.run_events import run_started
-from tests.tasks.coders.command.test_asking import entry
 
 RECORDINGS = CHECKOUT / "tests/tasks/coders/command/recordings"
 

@@ -9,55 +9,10 @@ from genai_prices import calc_price
 from agentbatch.spending.aliases import ALIASES, Alias, alias_of, fine_tuned, spellings
 from agentbatch.spending.pricing import Prices
 from agentbatch.usage import Usage
+from tests.support.model_names import GATEWAY, NAMES
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 USAGE = Usage(input=90_000, cached=30_000, written=20_000, output=4_000, reasoning=1_000, calls=3)
-GATEWAY = "https://gateway.example.com/v1"
-OPENROUTER = "https://openrouter.ai/api/v1"
-
-NAMES = [
-    ("gpt-4o", None, "openai", "gpt-4o"),
-    ("gpt-5-mini", "https://api.openai.com/v1", "openai", "gpt-5-mini"),
-    ("openai/gpt-4.1", None, "openai", "gpt-4.1"),
-    ("gpt-4o", "https://x.openai.azure.com/openai/v1", "azure", "gpt-4o"),
-    ("azure_ai/gpt-4o", None, "azure", "gpt-4o"),
-    ("claude-sonnet-4-5", None, "anthropic", "claude-sonnet-4-5"),
-    ("anthropic/claude-sonnet-4-5", None, "anthropic", "claude-sonnet-4-5"),
-    ("anthropic/claude-sonnet-4-5", OPENROUTER, "openrouter", "anthropic/claude-sonnet-4.5"),
-    ("anthropic/claude-sonnet-4.5:nitro", OPENROUTER, "openrouter", "anthropic/claude-sonnet-4.5"),
-    ("openrouter/anthropic/claude-sonnet-4.5", GATEWAY, "openrouter", "anthropic/claude-sonnet-4.5"),
-    ("bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0", GATEWAY, "aws",
-     "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
-    ("bedrock/converse/anthropic.claude-sonnet-4-5-20250929-v1:0", GATEWAY, "aws",
-     "anthropic.claude-sonnet-4-5-20250929-v1:0"),
-    ("vertex_ai/claude-sonnet-4-5@20250929", None, "google", "claude-sonnet-4-5@20250929"),
-    ("gemini/gemini-2.5-pro", None, "google", "gemini-2.5-pro"),
-    ("models/gemini-2.5-pro", "https://generativelanguage.googleapis.com/v1beta/openai", "google",
-     "gemini-2.5-pro"),
-    ("xai/grok-4", None, "x-ai", "grok-4"),
-    ("moonshot/kimi-k2.6", None, "moonshotai", "kimi-k2.6"),
-    ("together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo", None, "together",
-     "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
-    ("together_ai/Qwen/Qwen3-Coder-480B-A35B-Instruct-FP8", None, "openrouter", "qwen/qwen3-coder"),
-    ("fireworks_ai/accounts/fireworks/models/gpt-oss-120b", None, "fireworks",
-     "accounts/fireworks/models/gpt-oss-120b"),
-    ("accounts/fireworks/models/kimi-k2p6", "https://api.fireworks.ai/inference/v1", "fireworks",
-     "accounts/fireworks/models/kimi-k2p6"),
-    ("llama-3.3-70b-versatile", None, "groq", "llama-3.3-70b-versatile"),
-    ("groq/llama-3.3-70b-versatile", None, "groq", "llama-3.3-70b-versatile"),
-    ("qwen-3-coder-480b", None, "openrouter", "qwen/qwen3-coder"),
-    ("qwen3-coder-480b-a35b-instruct", None, "openrouter", "qwen/qwen3-coder"),
-    ("qwen3-coder-plus", None, "openrouter", "qwen/qwen3-coder-plus"),
-    ("mistral-large-latest", None, "mistral", "mistral-large-2512"),
-    ("mistral/mistral-large-latest", None, "mistral", "mistral-large-2512"),
-    ("codestral-latest", "https://api.mistral.ai/v1", "mistral", "codestral-2508"),
-    ("deepseek-chat", None, "deepseek", "deepseek-v4-flash"),
-    ("deepseek/deepseek-reasoner", None, "deepseek", "deepseek-v4-flash"),
-    ("deepseek/deepseek-chat", OPENROUTER, "openrouter", "deepseek/deepseek-chat"),
-    ("ft:gpt-4o-mini-2024-07-18:org::abc", None, "openai", "ft:gpt-4o-mini-2024-07-18:org::abc"),
-    ("text-embedding-3-small", None, "openai", "text-embedding-3-small"),
-    ("codestral-embed", "https://api.mistral.ai/v1", "mistral", "codestral-embed"),
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -53,3 +53,8 @@ async def command_stage(
     most = replace(TurnLimits(poll=0.05), **(limits or {}))
     async with stage(tmp_path, CommandCoder, entry, most, **taken) as made:
         yield made
+
+
+def entry(prompt: str = "argument", command: str = "a -p", resume: str = "") -> CoderEntry:
+    given = {"name": "a", "protocol": "command", "command": command.split(), "resume": resume.split()}
+    return CoderEntry.model_validate({**given, "prompt": prompt})

@@ -9,7 +9,7 @@ from agentbatch.cli.main import main
 from agentbatch.cli.setup.mcp import Found, lines, servers_of
 from agentbatch.mcp.server import McpServer
 from agentbatch.mcp.tools import offered
-from tests.mcp.test_task_servers import fake, tool
+from tests.support.mcp_servers import fake, tool
 
 TASKS = {
     "tasks": [

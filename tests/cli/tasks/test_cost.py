@@ -7,7 +7,7 @@ import pytest
 from agentbatch.cli.tasks import cost
 from agentbatch.config import DEFAULT_COMPARISON
 from agentbatch.errors import UserError
-from tests.spending.test_aliases import NAMES
+from tests.support.model_names import NAMES
 from tests.support.subcommand import run_command
 
 

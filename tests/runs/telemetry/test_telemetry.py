@@ -16,7 +16,7 @@ from agentbatch.runs.folder import create_run_folder
 from agentbatch.runs.store.store import Store
 from agentbatch.runs.telemetry.asked import asked_for, child_environment, open_port, telemetry_secrets
 from agentbatch.runs.telemetry.telemetry import Telemetry
-from tests.runs.telemetry.test_spans import finished, queued, turn
+from tests.runs.telemetry.task_events import finished, queued, turn
 from tests.support.collector import Collector, attributes
 from tests.support.run_events import run_started
 

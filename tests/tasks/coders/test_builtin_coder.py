@@ -3,56 +3,27 @@ session."""
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentbatch.model.endpoint import Endpoint
-from agentbatch.model.failures.retry import RetryPolicy
-from agentbatch.model.limits.limits import EndpointLimits
 from agentbatch.model.limits.quota import QuotaGate
-from agentbatch.redaction import Redactor
-from agentbatch.rehearsal.script import Say, Script
-from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.runs import events as e
-from agentbatch.runs.folder import create_run_folder
-from agentbatch.runs.store.store import Store
 from agentbatch.spending.budget import BudgetExhausted, RunBudget, TaskBudget
-from agentbatch.spending.pricing import Prices
-from agentbatch.tasks.agents.definition import EvaluatorDefinition, ModelParameters
-from agentbatch.tasks.agents.prompts import Prompts
-from agentbatch.tasks.agents.role_models import RoleModelConfig, RoleModels, RunParts
-from agentbatch.tasks.agents.tool_modes import ToolModes
-from agentbatch.tasks.coders.builtin.coder import BuiltinCoder, BuiltinCoders, coder_models
+from agentbatch.tasks.agents.definition import ModelParameters
+from agentbatch.tasks.coders.builtin.coder import coder_models
 from agentbatch.tasks.coders.builtin.definition import CoderDefinition, CoderLimits
-from agentbatch.tasks.coders.coder import GENERATIONS, Assignment, CoderState
+from agentbatch.tasks.coders.coder import GENERATIONS, CoderState
 from agentbatch.tasks.evaluator.makers import BuiltinEvaluators
 from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.escalation import Escalation
 from agentbatch.tasks.spec.make_plan import make_plan
-from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.spec.task import AttemptSpec, Task
-from agentbatch.toolcalls.forms import TextForms
-from agentbatch.toolcalls.remembered import ToolModeMemory
 from agentbatch.usage import Usage
 from tests.support.waiting import PATIENCE
-from tests.support.workspaces import local_workspace
-
-PROMPT = "Write hello.py"
-STEPS = (
-    Escalation(after=2, coder_model="coder-strong"),
-    Escalation(after=4, coder_model="coder-stronger"),
-)
-
-
-def planned(folder: Path, **fields: Any) -> PlannedTask:
-    task = Task(id="t", dir="t", first_prompt=PROMPT, **fields)
-    return make_plan([task], folder / "task.json", max_iterations=10, escalate=STEPS).tasks[0]
+from tests.tasks.coders.builtin_coders import PROMPT, STEPS, a_coder, planned, the_parts
 
 
 def test_every_model_that_may_be_asked(tmp_path: Path) -> None:
@@ -80,54 +51,6 @@ def test_every_model_that_may_be_asked(tmp_path: Path) -> None:
     assert coder_models(tasks[3:], "first") == ("first", "one", "two", "three")
     longer = [replace(task, max_iterations=5) for task in tasks[:3]]
     assert coder_models(longer, "first") == ("first", "own", "coder-strong", "coder-stronger")
-
-
-@asynccontextmanager
-async def the_parts(
-    tmp_path: Path, *, only_model: bool = False, **given: Any
-) -> AsyncIterator[tuple[RunParts, RehearsalServer]]:
-    evaluator = EvaluatorDefinition()
-    script = Script(prompt=PROMPT, coder=[Say(content="Done.")])
-    store = Store(create_run_folder(tmp_path, datetime(2026, 1, 2)), Redactor([]))
-    try:
-        store.emit(e.TaskQueued(task_id="t", index=0, dir="t", first_prompt=PROMPT, max_iterations=10))
-        async with (
-            RehearsalServer([script], any_model=True) as server,
-            Endpoint(
-                server.base_url,
-                "none",
-                forms=TextForms(),
-                limits=EndpointLimits(),
-                retry=RetryPolicy(delay=0.005),
-                redact=str,
-            ) as endpoint,
-        ):
-            yield (
-                RunParts(
-                    store=store,
-                    models=RoleModels(store, Prices.load(None), **given),
-                    modes=ToolModes("auto", ToolModeMemory(tmp_path / "modes.json"), lambda _: None),
-                    prompts=Prompts(tmp_path, CoderDefinition().prompts, evaluator.prompts),
-                    coder_model=RoleModelConfig(
-                        "coder", endpoint, "coder-first", None, only_model=only_model
-                    ),
-                    evaluator=evaluator,
-                    evaluator_model=RoleModelConfig("evaluator", endpoint, "judge", None),
-                    judged=True,
-                ),
-                server,
-            )
-    finally:
-        await store.close()
-
-
-def a_coder(
-    parts: RunParts, task: PlannedTask, definition: CoderDefinition | None = None, **earlier: Any
-) -> BuiltinCoder:
-    definition = definition or CoderDefinition()
-    task.root.mkdir(parents=True, exist_ok=True)
-    workspace = local_workspace(task.root, task.root.with_name("outputs"))
-    return BuiltinCoders(parts, definition).make(Assignment(task, workspace, has_checks=False, **earlier))
 
 
 async def test_a_living_coder_gets_the_stronger_model(tmp_path: Path) -> None:

@@ -10,15 +10,7 @@ from agentbatch.tasks.coders.builtin.compaction import elide_tool_results, middl
 from agentbatch.tasks.coders.builtin.conversation import Conversation, assert_paired
 from agentbatch.tasks.coders.builtin.replies import classify, with_usable_ids
 from agentbatch.tasks.coders.coder import Numbers
-
-
-def call(n: int) -> dict[str, Any]:
-    calls = [{"id": f"c{n}", "type": "function", "function": {"name": "bash", "arguments": "{}"}}]
-    return {"role": "assistant", "content": "", "tool_calls": calls}
-
-
-def result(n: int, size: int = 1000) -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": f"c{n}", "content": f"{n}" * size}
+from tests.tasks.coders.builtin_coders import call, result
 
 
 def history(steps: int) -> list[dict[str, Any]]:

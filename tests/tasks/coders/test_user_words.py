@@ -8,8 +8,7 @@ import pytest
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.agents.user_words import UserWords
-from tests.tasks.coders.test_builtin_coder import PROMPT, a_coder, planned, the_parts
-from tests.tasks.coders.test_conversation import call, result
+from tests.tasks.coders.builtin_coders import PROMPT, a_coder, call, planned, result, the_parts
 
 
 class Said:

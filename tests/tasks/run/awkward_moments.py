@@ -1,4 +1,4 @@
-"""Acting on a run, or killing it, at a chosen event. Shared by tests of whole runs."""
+"""Acting on a run, from inside it or from another process, or killing it, at a chosen event."""
 
 import asyncio
 import shutil
@@ -8,11 +8,13 @@ from typing import Any
 
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
+from agentbatch.runs.control.commands import Answer, await_answer, post
 from agentbatch.runs.control.saying import Saying
 from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.tasks.run.steering import Steering
+from tests.support.waiting import PATIENCE
 from tests.tasks.run.verdicts import COMPLETE
 
 INCOMPLETE = {
@@ -100,3 +102,109 @@ class Killed:
             place.rename(copy.with_name(f"{copy.name}-later"))
             copy.rename(place)
         return self._kept[0][1]
+
+
+class Outside:
+    """Another process: it sees events and posts commands. `plan` says what is done at which event."""
+
+    def __init__(self, folder: Path, plan: Callable[["Outside", e.Event, RunState], None]) -> None:
+        self.folder = folder
+        self._answers: list[tuple[str, Answer]] = []
+        self._asking: list[asyncio.Future[None]] = []
+        self._over = False
+        self._plan = plan
+
+    def on_event(self, event: e.Event, state: RunState) -> None:
+        self._plan(self, event, state)
+
+    def ask(self, name: str, **arguments: Any) -> None:
+        self._asking.append(asyncio.ensure_future(asyncio.to_thread(self._ask, name, arguments)))
+
+    def let_go(self, *names: str) -> None:
+        for name in names:
+            (self.folder / "work" / name / "go").touch()
+
+    def let_go_after_answers(self, *names: str) -> None:
+        """When all that was asked so far is answered."""
+        answered = asyncio.gather(*self._asking)
+        answered.add_done_callback(lambda _: self.let_go(*names))
+
+    def _ask(self, name: str, arguments: dict[str, Any]) -> None:
+        (database,) = self.folder.glob(".agentbatch/runs/*/run.db")
+        number = post(database, name, arguments)
+        if answer := await_answer(database, number, lambda: not self._over, PATIENCE):
+            self._answers.append((name, answer))
+
+    async def answers(self) -> list[tuple[str, Answer]]:
+        """What was answered, once the run is over: those who ask look a moment after it is written."""
+        self._over = True
+        await asyncio.gather(*self._asking)
+        return self._answers
+
+
+def once(
+    kind: type[e.Event], act: Callable[[Outside], None], task_id: str | None = None, number: int = 1
+) -> Any:
+    """At the number-th of them."""
+    left = number
+
+    def plan(outside: Outside, event: e.Event, _: RunState) -> None:
+        nonlocal left
+        if isinstance(event, kind) and task_id in (None, getattr(event, "task_id", None)):
+            left -= 1
+            if left == 0:
+                act(outside)
+
+    return plan
+
+
+def both(*plans: Any) -> Any:
+    def plan(outside: Outside, event: e.Event, state: RunState) -> None:
+        for each in plans:
+            each(outside, event, state)
+
+    return plan
+
+
+UNTIL_SAID = "until [ -e said ]; do sleep 0.02; done"
+"""Holds the task until something was said."""
+
+
+def saying(folder: Path, on: type[e.Event], **said: Any) -> Outside:
+    """Says it at the first such event; what waits for it goes on then."""
+
+    def hold(outside: Outside, event: e.Event, state: RunState) -> None:
+        if isinstance(event, e.UserSaid):
+            (folder / "work/a/said").touch()
+
+    return Outside(folder, both(once(on, lambda o: o.ask("say", **said)), hold))
+
+
+def when(kind: type[e.Event], act: Any, number: int = 1) -> Any:
+    """A listener that acts at the number-th event of a kind."""
+    seen = 0
+
+    def listen(event: e.Event, _: RunState) -> None:
+        nonlocal seen
+        if isinstance(event, kind):
+            seen += 1
+            if seen == number:
+                act()
+
+    return listen
+
+
+class Stopper:
+    """Stops the engine when told to."""
+
+    engine: Engine
+
+    def attach(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def drain(self) -> None:
+        self.engine.signal()
+
+    def at_once(self) -> None:
+        self.engine.signal()
+        self.engine.signal()

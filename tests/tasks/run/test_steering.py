@@ -1,100 +1,19 @@
 """Commands from another process, through the database, to an engine at work."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
+from agentbatch.rehearsal.script import Fault
 from agentbatch.runs import events as e
-from agentbatch.runs.control.commands import Answer, await_answer, post
-from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.control.commands import Answer
 from tests.support.clocks import MovedClock
-from tests.support.waiting import PATIENCE
-from tests.tasks.run.verdicts import COMPLETE
-
-
-def bash(command: str) -> Say:
-    return Say(calls=[ScriptedCall(name="bash", arguments={"command": command})])
-
-
-FINISH = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
-
-
-def script(name: str, *coder: Say | Fault) -> Script:
-    return Script(prompt=f"Do {name}.", coder=list(coder), evaluator=[Say(verdict=COMPLETE)])
-
-
-def task(name: str, **fields: Any) -> dict[str, Any]:
-    return {"id": name, "dir": f"work/{name}", "first_prompt": f"Do {name}.", **fields}
-
+from tests.tasks.run.awkward_moments import FINISH, Outside, bash, both, once, script, task
 
 HELD = bash("until [ -e go ]; do sleep 0.02; done")
 """A command that ends when the test says so."""
-
-
-class Outside:
-    """Another process: it sees events and posts commands. `plan` says what is done at which event."""
-
-    def __init__(self, folder: Path, plan: Callable[["Outside", e.Event, RunState], None]) -> None:
-        self.folder = folder
-        self._answers: list[tuple[str, Answer]] = []
-        self._asking: list[asyncio.Future[None]] = []
-        self._over = False
-        self._plan = plan
-
-    def on_event(self, event: e.Event, state: RunState) -> None:
-        self._plan(self, event, state)
-
-    def ask(self, name: str, **arguments: Any) -> None:
-        self._asking.append(asyncio.ensure_future(asyncio.to_thread(self._ask, name, arguments)))
-
-    def let_go(self, *names: str) -> None:
-        for name in names:
-            (self.folder / "work" / name / "go").touch()
-
-    def let_go_after_answers(self, *names: str) -> None:
-        """When all that was asked so far is answered."""
-        answered = asyncio.gather(*self._asking)
-        answered.add_done_callback(lambda _: self.let_go(*names))
-
-    def _ask(self, name: str, arguments: dict[str, Any]) -> None:
-        (database,) = self.folder.glob(".agentbatch/runs/*/run.db")
-        number = post(database, name, arguments)
-        if answer := await_answer(database, number, lambda: not self._over, PATIENCE):
-            self._answers.append((name, answer))
-
-    async def answers(self) -> list[tuple[str, Answer]]:
-        """What was answered, once the run is over: those who ask look a moment after it is written."""
-        self._over = True
-        await asyncio.gather(*self._asking)
-        return self._answers
-
-
-def once(
-    kind: type[e.Event], act: Callable[[Outside], None], task_id: str | None = None, number: int = 1
-) -> Any:
-    """At the number-th of them."""
-    left = number
-
-    def plan(outside: Outside, event: e.Event, _: RunState) -> None:
-        nonlocal left
-        if isinstance(event, kind) and task_id in (None, getattr(event, "task_id", None)):
-            left -= 1
-            if left == 0:
-                act(outside)
-
-    return plan
-
-
-def both(*plans: Any) -> Any:
-    def plan(outside: Outside, event: e.Event, state: RunState) -> None:
-        for each in plans:
-            each(outside, event, state)
-
-    return plan
 
 
 @pytest.mark.slow

@@ -5,11 +5,7 @@ import pytest
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.command.asking import FILE, MAX_ARGUMENT, asking, is_session
 from agentbatch.tasks.coders.command.lines import Lines
-
-
-def entry(prompt: str = "argument", command: str = "a -p", resume: str = "") -> CoderEntry:
-    given = {"name": "a", "protocol": "command", "command": command.split(), "resume": resume.split()}
-    return CoderEntry.model_validate({**given, "prompt": prompt})
+from tests.support.command_coder import entry
 
 
 @pytest.mark.parametrize(

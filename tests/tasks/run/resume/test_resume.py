@@ -7,9 +7,9 @@ import pytest
 
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
-from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
 from tests.support.clocks import MovedClock
+from tests.tasks.run.awkward_moments import Stopper, when
 from tests.tasks.run.verdicts import COMPLETE
 
 INCOMPLETE = {
@@ -35,36 +35,6 @@ def script(name: str, *coder: Say | Fault, judge: tuple[Say | Fault, ...] = ()) 
 
 def task(name: str, **fields: Any) -> dict[str, Any]:
     return {"id": name, "dir": f"work/{name}", "first_prompt": f"Do {name}.", **fields}
-
-
-def when(kind: type[e.Event], act: Any, number: int = 1) -> Any:
-    """A listener that acts at the number-th event of a kind."""
-    seen = 0
-
-    def listen(event: e.Event, _: RunState) -> None:
-        nonlocal seen
-        if isinstance(event, kind):
-            seen += 1
-            if seen == number:
-                act()
-
-    return listen
-
-
-class Stopper:
-    """Stops the engine when told to."""
-
-    engine: Engine
-
-    def attach(self, engine: Engine) -> None:
-        self.engine = engine
-
-    def drain(self) -> None:
-        self.engine.signal()
-
-    def at_once(self) -> None:
-        self.engine.signal()
-        self.engine.signal()
 
 
 async def test_an_interrupted_task_goes_on_in_its_iteration(run_tasks: Any, tmp_path: Path) -> None:

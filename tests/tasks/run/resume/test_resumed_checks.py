@@ -5,7 +5,7 @@ from typing import Any
 
 from agentbatch.rehearsal.script import Say, Script, ScriptedCall
 from agentbatch.runs import events as e
-from tests.tasks.run.resume.test_resume import Stopper, when
+from tests.tasks.run.awkward_moments import Stopper, when
 from tests.tasks.run.verdicts import COMPLETE
 
 RIGHT = "def double(n):\n    return n * 2\n"

@@ -10,9 +10,7 @@ import pytest
 
 from agentbatch.runs import events as e
 from agentbatch.runs.store.database import load_messages
-from tests.tasks.run.awkward_moments import Killed
-from tests.tasks.run.test_steering import FINISH, bash, script, task
-from tests.tasks.run.user.test_saying import UNTIL_SAID, outside
+from tests.tasks.run.awkward_moments import FINISH, UNTIL_SAID, Killed, bash, saying, script, task
 
 pytestmark = pytest.mark.slow
 
@@ -76,11 +74,11 @@ async def killed_and_resumed(
 
 @pytest.mark.parametrize("moment", IN_A_TURN, ids=lambda m: f"{m[0].__name__} {m[1]}")
 async def test_said_in_a_turn(run_tasks: Any, tmp_path: Path, moment: Any) -> None:
-    user = outside(tmp_path, e.ToolCalled, task="a", text="In German.", token="t1")
+    user = saying(tmp_path, e.ToolCalled, task="a", text="In German.", token="t1")
     await killed_and_resumed(run_tasks, tmp_path, user, moment, UNTIL_SAID)
 
 
 @pytest.mark.parametrize("moment", IN_AN_EVALUATION, ids=lambda m: f"{m[0].__name__} {m[1]}")
 async def test_said_in_an_evaluation(run_tasks: Any, tmp_path: Path, moment: Any) -> None:
-    user = outside(tmp_path, e.CheckStarted, task="a", text="In German.", token="t1")
+    user = saying(tmp_path, e.CheckStarted, task="a", text="In German.", token="t1")
     await killed_and_resumed(run_tasks, tmp_path, user, moment, "true", verify=UNTIL_SAID)

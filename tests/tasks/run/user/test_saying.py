@@ -14,23 +14,20 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import Said, TaskState
 from agentbatch.tasks.evaluator.evaluator import Continue, Decision, Done, Found
 from agentbatch.tasks.run.user.saying import SAID_SINCE, heed, heeded, when_heard, why_deaf
-from tests.tasks.run.awkward_moments import Hand
-from tests.tasks.run.test_steering import FINISH, Outside, bash, both, once, script, task
+from tests.tasks.run.awkward_moments import (
+    FINISH,
+    UNTIL_SAID,
+    Hand,
+    Outside,
+    bash,
+    both,
+    once,
+    saying,
+    script,
+    task,
+)
 
 SAYS = "The user says:"
-
-UNTIL_SAID = "until [ -e said ]; do sleep 0.02; done"
-"""Holds the task until something was said."""
-
-
-def outside(folder: Path, on: type[e.Event], **said: Any) -> Outside:
-    """Says it at the first such event; what waits for it goes on then."""
-
-    def hold(outside: Outside, event: e.Event, state: RunState) -> None:
-        if isinstance(event, e.UserSaid):
-            (folder / "work/a/said").touch()
-
-    return Outside(folder, both(once(on, lambda o: o.ask("say", **said)), hold))
 
 
 def spoken(request: Mapping[str, Any]) -> list[str]:
@@ -42,7 +39,7 @@ def spoken(request: Mapping[str, Any]) -> list[str]:
 async def test_it_is_told_between_two_calls_and_judged_as_part_of_the_task(
     run_tasks: Any, tmp_path: Path
 ) -> None:
-    user = outside(tmp_path, e.ToolCalled, task="a", text="In German.", by="me")
+    user = saying(tmp_path, e.ToolCalled, task="a", text="In German.", by="me")
     ran = await run_tasks([task("a")], [script("a", bash(UNTIL_SAID), FINISH)], on_event=user.on_event)
     assert ran.outcome.exit_code == 0
     assert await user.answers() == [("say", (True, "Task a hears it before its next model call."))]
@@ -57,7 +54,7 @@ async def test_it_is_told_between_two_calls_and_judged_as_part_of_the_task(
 
 
 async def test_work_whose_coder_has_not_heard_it_is_not_accepted(run_tasks: Any, tmp_path: Path) -> None:
-    user = outside(tmp_path, e.CheckStarted, task="a", text="In German.")
+    user = saying(tmp_path, e.CheckStarted, task="a", text="In German.")
     tasks = [task("a", verify=UNTIL_SAID, max_iterations=1)]
     scripts = [script("a", bash("touch x"), FINISH, FINISH)]
     ran = await run_tasks(tasks, scripts, on_event=user.on_event, no_evaluator=True)

@@ -20,7 +20,7 @@ from agentbatch.tasks.run.user.visiting import why_not_visited
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.tasks.spec.task import Task
 from tests.support.waiting import until
-from tests.tasks.run.test_steering import FINISH, bash, script, task
+from tests.tasks.run.awkward_moments import FINISH, bash, script, task
 
 
 def state(**fields: Any) -> TaskState:
