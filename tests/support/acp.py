@@ -1,4 +1,4 @@
-"""An AcpCoder over a process of the fake agent (fake_acp_agent.py), without an engine."""
+"""A coder over a process of the fake agent (fake_acp_agent.py), without an engine."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agentbatch.tasks.coders.acp.coder import AcpCoder
+from agentbatch.tasks.coders.acp.session import AcpSession
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.external.limits import TurnLimits
 from agentbatch.workspace.workspace import Workspace
@@ -17,9 +17,6 @@ from tests.support.external_coder import Stage, stage
 from tests.support.paths import CHECKOUT
 
 AGENT = CHECKOUT / "tests" / "support" / "fake_acp_agent.py"
-
-
-AcpStage = Stage[AcpCoder]
 
 
 def lives(pid: int) -> bool:
@@ -55,13 +52,13 @@ async def acp_stage(
     limits: dict[str, Any] | None = None,
     sandbox: str = "bubblewrap",
     **more: Any,
-) -> AsyncIterator[AcpStage]:
+) -> AsyncIterator[Stage]:
     """`sandbox`: what the workspace says; there is none here. `more`: as `stage` takes it."""
     file = tmp_path / "script.json"
     file.write_text(json.dumps({"turns": turns, **(script or {})}))
     given, most = fake_entry(file, **(entry or {})), replace(TurnLimits(), **(limits or {}))
     claimed = partial(Claimed, sandbox=sandbox)
-    async with stage(tmp_path, AcpCoder, given, most, claimed=claimed, **more) as made:
+    async with stage(tmp_path, AcpSession, given, most, claimed=claimed, **more) as made:
         yield made
 
 

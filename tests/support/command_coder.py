@@ -1,4 +1,4 @@
-"""A CommandCoder over runs of the fake agent (fake_command_agent.py), without an engine."""
+"""A coder over runs of the fake agent (fake_command_agent.py), without an engine."""
 
 import json
 import sys
@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
-from agentbatch.tasks.coders.command.coder import CommandCoder
+from agentbatch.tasks.coders.command.session import CommandSession
 from agentbatch.tasks.coders.external.limits import TurnLimits
 from tests.support.external_coder import Stage, stage
 from tests.support.paths import CHECKOUT
 
 AGENT = CHECKOUT / "tests" / "support" / "fake_command_agent.py"
 
-CommandStage = Stage[CommandCoder]
 
-
-def runs(made: CommandStage) -> list[tuple[list[str], str]]:
+def runs(made: Stage) -> list[tuple[list[str], str]]:
     """Arguments and input of each run."""
     return [(line["arguments"], line["stdin"]) for line in made.heard]
 
@@ -33,7 +31,7 @@ async def command_stage(
     resume: Sequence[str] | None = ("--resume", "{session}"),
     limits: dict[str, Any] | None = None,
     **more: Any,
-) -> AsyncIterator[CommandStage]:
+) -> AsyncIterator[Stage]:
     """`arguments`: of the command; `resume`: what is added where it goes on; None: it cannot. `more`: as `stage` takes
     it, and fields of the entry."""
     tmp_path.mkdir(parents=True, exist_ok=True)
@@ -51,7 +49,7 @@ async def command_stage(
     taken = {name: more.pop(name) for name in list(more) if name in signature(stage).parameters}
     entry = CoderEntry.model_validate({**given, **more})
     most = replace(TurnLimits(poll=0.05), **(limits or {}))
-    async with stage(tmp_path, CommandCoder, entry, most, **taken) as made:
+    async with stage(tmp_path, CommandSession, entry, most, **taken) as made:
         yield made
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from agentbatch.mcp.server import McpServer
 from agentbatch.runs import events as e
@@ -14,7 +14,7 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.coder import Assignment, CoderState
 from agentbatch.tasks.coders.external.access import Access, OwnAccess
-from agentbatch.tasks.coders.external.coder import ExternalCoder
+from agentbatch.tasks.coders.external.coder import ExternalCoder, MakeSession
 from agentbatch.tasks.coders.external.limits import TurnLimits
 from agentbatch.tasks.coders.external.parts import ExternalParts
 from agentbatch.tasks.spec.make_plan import make_plan
@@ -22,14 +22,12 @@ from agentbatch.tasks.spec.task import Task
 from agentbatch.workspace.workspace import Workspace
 from tests.support.workspaces import local_workspace
 
-C = TypeVar("C", bound=ExternalCoder)
-
 
 @dataclass
-class Stage(Generic[C]):
+class Stage:
     """What one such coder works with."""
 
-    coder: C
+    coder: ExternalCoder
     directory: Path
     home: Path
     events: list[e.Event]
@@ -51,7 +49,7 @@ class Stage(Generic[C]):
 @asynccontextmanager
 async def stage(
     tmp_path: Path,
-    make: Callable[[ExternalParts, Assignment, TurnLimits], C],
+    session: MakeSession,
     entry: CoderEntry,
     limits: TurnLimits,
     *,
@@ -61,7 +59,7 @@ async def stage(
     access: Access | None = None,
     servers: Mapping[str, McpServer] = MappingProxyType({}),
     claimed: Callable[[Workspace], Workspace] = lambda workspace: workspace,
-) -> AsyncIterator[Stage[C]]:
+) -> AsyncIterator[Stage]:
     """`claimed`: the workspace as the coder sees it."""
     directory = tmp_path / "work"
     directory.mkdir(parents=True, exist_ok=True)
@@ -91,7 +89,7 @@ async def stage(
         state=state,
         changes=changed,
     )
-    coder = make(parts, assignment, limits)
+    coder = ExternalCoder(parts, assignment, session, limits)
     try:
         yield Stage(coder, directory, Path(workspace.info.homes) / entry.name, events)
     finally:

@@ -17,11 +17,11 @@ from agentbatch.tasks.spec.escalation import Escalation
 
 
 def _external(folder: Path, entry: CoderEntry) -> CoderKind:
-    from agentbatch.tasks.coders.acp.coder import AcpCoder
-    from agentbatch.tasks.coders.command.coder import CommandCoder
+    from agentbatch.tasks.coders.acp.session import AcpSession
+    from agentbatch.tasks.coders.command.session import CommandSession
     from agentbatch.tasks.coders.external.kind import ExternalKind
 
-    return ExternalKind(entry, AcpCoder if entry.protocol == "acp" else CommandCoder)
+    return ExternalKind(entry, AcpSession if entry.protocol == "acp" else CommandSession)
 
 
 KINDS: Mapping[Protocol, Callable[[Path, CoderEntry], CoderKind]] = MappingProxyType(

@@ -10,7 +10,8 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.external.access import OwnAccess
-from tests.support.acp import AGENT, AcpStage, acp_stage, update
+from tests.support.acp import AGENT, acp_stage, update
+from tests.support.external_coder import Stage
 from tests.support.waiting import PATIENCE, until
 
 Turn = list[dict[str, Any]]
@@ -18,7 +19,7 @@ Turn = list[dict[str, Any]]
 DONE: Turn = [{"say": "Done."}]
 
 
-def prompts(stage: AcpStage) -> list[tuple[str, str]]:
+def prompts(stage: Stage) -> list[tuple[str, str]]:
     """What the agent was asked, with the session in which it was."""
     return [(one["session"], one["text"]) for one in stage.heard if one["method"] == "session/prompt"]
 

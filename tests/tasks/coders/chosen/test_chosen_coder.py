@@ -10,7 +10,7 @@ import pytest
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.definition import load_evaluator
 from agentbatch.tasks.agents.prompts import Prompts
-from agentbatch.tasks.coders.chosen.coders import ChosenCoders
+from agentbatch.tasks.coders.chosen.kind import ChosenCoders
 from agentbatch.tasks.coders.coder import Assignment, CoderState, PromptStyle, TurnOutcome, WorkLog
 from agentbatch.tasks.spec.escalation import steps_of
 from agentbatch.tasks.spec.plan import PlannedTask

@@ -32,6 +32,9 @@ DEAD_TURNS = 2
 """In a row, in which nothing was heard of the agent: there is no use in a third."""
 
 
+MakeSession = Callable[[SessionParts], ExternalSession]
+
+
 class ExternalCoder:
     """One task's coder; see `Coder`."""
 
@@ -39,10 +42,10 @@ class ExternalCoder:
         self,
         parts: ExternalParts,
         assignment: Assignment,
-        session: Callable[[SessionParts], ExternalSession],
+        session: MakeSession,
         limits: TurnLimits,
     ) -> None:
-        """`session`: makes that of its kind."""
+        """`session`: how it is spoken to."""
         self._parts = parts
         self._assignment = assignment
         self._limits = limits
