@@ -218,7 +218,4 @@ class RunResult(Progress):
     @property
     def exit_code(self) -> int:
         """As that of the command: 0 all completed; 1 some did not; 130 interrupted."""
-        asked_for = [task for task in self.tasks if task.reason != "left_out"]
-        if all(task.completed for task in asked_for):
-            return 1 if self.problem else 0
-        return 130 if self.state.finished is None or self.state.finished.interrupted else 1
+        return self.state.exit_code or (1 if self.problem else 0)

@@ -148,6 +148,15 @@ class RunState:
     def cost(self) -> float | None:
         return total_cost(self.bills)
 
+    @property
+    def exit_code(self) -> int:
+        """Of a run of tasks: 0, all that were asked for are completed; 130, it was interrupted or killed; 1, some are
+        not."""
+        asked_for = (task for task in self.tasks.values() if task.reason != "left_out")
+        if all(task.status == "completed" for task in asked_for):
+            return 0
+        return 130 if self.finished is None or self.finished.interrupted else 1
+
     def count(self, *statuses: str) -> int:
         return sum(self.counts.get(status, 0) for status in statuses)
 

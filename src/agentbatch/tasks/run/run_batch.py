@@ -244,8 +244,5 @@ async def _write_results(
             await write_document(path, text, mode=mode, follow=False)
         except OSError as error:
             problem = f"The results could not be written to {path}: {error.strerror or error}."
-    interrupted = bool(state.finished and state.finished.interrupted)
-    asked_for = [task for task in state.tasks.values() if task.reason != "left_out"]
-    all_completed = all(task.status == "completed" for task in asked_for)
-    exit_code = 130 if interrupted and not all_completed else (0 if all_completed and not problem else 1)
+    exit_code = state.exit_code or (1 if problem else 0)
     return RunOutcome(state, comparison, prepared.results_file, store.folder.path, exit_code, problem)

@@ -39,10 +39,7 @@ class LeavingRun(SteeringKeys):
         ended = self.engine.ended()
         if ended is not None and ended >= 0:
             return ended
-        state = self.view.state  # the run is over, its process not yet
-        if all(task.status == "completed" for task in state.tasks.values()):
-            return 0
-        return 130 if state.finished is not None and state.finished.interrupted else 1
+        return self.view.state.exit_code  # the run is over, its process not yet
 
     def exit_when_ended(self) -> None:
         """Called every second."""
