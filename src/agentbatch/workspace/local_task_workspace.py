@@ -312,25 +312,33 @@ class LocalTaskWorkspace:
         return await self._setup.keep()
 
     async def leave(self, ending: Ending) -> Left:
-        task_id, isolation = self._order.task_id, self._run.isolation
         self._over = not ending.resumable
         if ending.resumable:
             return Left()
         if self._order.isolation == "none":
-            try:
-                root = Path(self._order.directory)
-                check_unlinked(root)
-                named = programs_named(root, self._path)
-                seen = await _soon(root, partial(end_watch, root, named, self._folder))
-            except (OSError, UserError) as error:
-                seen = [f"What task {task_id} has left for git and PATH cannot be seen: {error}"]
-            return Left(notices=tuple(seen))
+            return Left(notices=tuple(await self._seen_in_place()))
         # Cancelled in the middle of `start`, it is there all the same.
         isolated = self._isolated = self._isolated or find_isolated_dir(self._folder / WORK)
-        if isolated is None:
-            if ending.superseded and read_isolated_dir(self._folder / WORK)[0] is not None:
-                await isolation.discard(self._folder / WORK)  # a kill came while it was made, or removed
-            return Left()
+        if isolated is not None:
+            return await self._leave_isolated(isolated, ending)
+        if ending.superseded and read_isolated_dir(self._folder / WORK)[0] is not None:
+            await self._run.isolation.discard(
+                self._folder / WORK
+            )  # a kill came while it was made, or removed
+        return Left()
+
+    async def _seen_in_place(self) -> list[str]:
+        """What the task has left in its directory for git and PATH, a sentence each."""
+        root = Path(self._order.directory)
+        try:
+            check_unlinked(root)
+            named = programs_named(root, self._path)
+            return await _soon(root, partial(end_watch, root, named, self._folder))
+        except (OSError, UserError) as error:
+            return [f"What task {self._order.task_id} has left for git and PATH cannot be seen: {error}"]
+
+    async def _leave_isolated(self, isolated: IsolatedDir, ending: Ending) -> Left:
+        task_id, isolation = self._order.task_id, self._run.isolation
         notices, unapplied = [], ""
         bring_back = self._order.apply and ending.completed and isolated.kind == "copy"
         try:

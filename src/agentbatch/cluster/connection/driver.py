@@ -189,9 +189,8 @@ class Driver:
 
     async def do_grows(self) -> bool | None:
         """An autoscaler can add machines; None: not known."""
-        if is_autoscaler_v2(
-            fetch_from_server=True
-        ):  # of which nobody can be asked whether it has anything to add
+        # Nobody can be asked whether the newer one has anything to add.
+        if is_autoscaler_v2(fetch_from_server=True):
             return True
         return can_grow(_internal_kv_get(AUTOSCALER_STATUS))
 

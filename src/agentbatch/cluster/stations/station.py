@@ -96,17 +96,13 @@ class Station:
                 "lease", self._lease, name, options_of(self._wanted), pack(self._posting)
             )
         )
+
+        def show_waiting(words: str) -> None:
+            self._show(words, True)
+
         try:
-            arrival = _read(
-                await until_placed(
-                    asking,
-                    self._wanted,
-                    self._look,
-                    self._most,
-                    lambda words: self._show(words, True),
-                    self._tell,
-                )
-            )
+            placed = until_placed(asking, self._wanted, self._look, self._most, show_waiting, self._tell)
+            arrival = _read(await placed)
         except BaseException:
             asking.cancel()
             await to_the_end(self._forget())
@@ -257,11 +253,10 @@ class Station:
 
 def options_of(lease: Lease) -> dict[str, Any]:
     """As Ray takes them. Pure."""
-    others = asked_of_ray(lease)
-    graphics = others.pop("GPU", 0)
-    others.pop("CPU", 0), others.pop("memory", 0)
-    asked = {"num_cpus": lease.cpus, "memory": lease.memory, "num_gpus": graphics, "resources": others}
-    return {name: value for name, value in asked.items() if value or name == "num_cpus"}
+    asked = asked_of_ray(lease)
+    others = {name: amount for name, amount in asked.items() if name not in ("CPU", "GPU", "memory")}
+    options = {"memory": lease.memory, "num_gpus": asked.get("GPU"), "resources": others}
+    return {"num_cpus": lease.cpus, **{name: value for name, value in options.items() if value}}
 
 
 def _read(data: bytes) -> Any:
