@@ -83,5 +83,7 @@ def test_a_call_is_named_for_what_it_does_or_as_its_tool_is_called() -> None:
         record.take(told)
     names = ["bash", "mcp_notes_add", "notes-add", "read", "mcp__notes__add", "other"]
     assert [event.tool for event in events if isinstance(event, e.ToolCalled)] == names
+    summaries = [event.summary for event in events if isinstance(event, e.ToolCalled)]
+    assert summaries == ["make", "mcp.notes.add", '{"a": 2}', "It looks", "add (notes)", "It thinks"]
     assert [event.tool for event in events if isinstance(event, e.ToolFinished)] == names
     assert [message["tool_calls"][0]["function"]["name"] for message in record.messages[1::2]] == names

@@ -16,6 +16,7 @@ from agentbatch.tasks.coders.coder import Numbers, WorkLog
 from agentbatch.tasks.coders.external.telling.calls import (
     EDITS,
     LOOKS,
+    NAME,
     Call,
     Pieces,
     arguments_of,
@@ -189,7 +190,10 @@ class Record:
                 "tool_calls": [{"id": call.number, "type": "function", "function": tool}],
             }
         )
-        summary = command or " ".join(map(self._relative, told.paths or ())) or told.title or ""
+        title = told.title or ""
+        if told.arguments and NAME.fullmatch(title):  # the tool's name once more
+            title = tool["arguments"]
+        summary = command or " ".join(map(self._relative, told.paths or ())) or title
         self._emit(
             e.ToolCalled(
                 task_id=self._task_id,
