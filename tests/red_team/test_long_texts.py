@@ -8,12 +8,14 @@ import pytest
 
 from agentbatch.model.reply import ToolCall, ToolSpec
 from agentbatch.tasks.coders.builtin.replies import looks_like_call
+from agentbatch.tasks.evaluator.checks.facts.forms import empty_files
 from agentbatch.tasks.evaluator.checks.facts.outcomes import of_command
-from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCommand
+from agentbatch.tasks.evaluator.checks.facts.stated.example import StatedCall, StatedCommand
+from agentbatch.tasks.evaluator.checks.facts.tied import tied
 from agentbatch.toolcalls.markup_calls import find_markup
 from agentbatch.toolcalls.offered import as_offered
 from agentbatch.workspace.watch.git_control import control, told
-from agentbatch.workspace.workspace import CommandResult
+from agentbatch.workspace.workspace import CommandResult, FileEntry, Snapshot
 from tests.support.paths import CHECKOUT
 
 EMPTY_LINES = "x" + "\n" * 200_000 + "x"
@@ -57,6 +59,19 @@ TEXTS: dict[str, Callable[[Path], bool]] = {
 @pytest.mark.parametrize("name", TEXTS)
 def test_it_is_gone_through_once(tmp_path: Path, name: str) -> None:
     assert not TEXTS[name](tmp_path)
+
+
+@pytest.mark.slow
+def test_the_names_of_many_files_are_looked_for_once() -> None:
+    """And as many examples as a task may state."""
+    files = {f"d{n}/m{n}.py": FileEntry(f"{n}", 20, f"def g{n}(): f()\n", False) for n in range(20_000)}
+    calls = [StatedCall("f", f"f({n})", str(n)) for n in range(300)]
+    assert tied(calls, "Write f in m7.py." + " and so on" * 500, Snapshot({}), Snapshot(files)).calls == {
+        "d7/m7.py": calls
+    }
+    empty = FileEntry("0", 0, "", False)
+    added = [(path.replace(".py", ".txt"), empty) for path in files]
+    assert empty_files([*added, ("x.txt", empty)], "Write x.txt." + " and so on" * 5000) == ["x.txt"]
 
 
 FOUND: dict[str, Callable[[Path], bool]] = {

@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable
+from functools import lru_cache
 
 from agentbatch.patterns import regex
 from agentbatch.workspace.files.diff.diff import changes
@@ -53,8 +54,25 @@ def can_mislead(before: Snapshot, after: Snapshot, task: str) -> list[str]:
 
 def named_in(task: str, path: str) -> bool:
     """The task's text has the file's name, as a word of its own."""
-    name = path.rsplit("/", 1)[-1]
+    return _names(task, path.rsplit("/", 1)[-1])
+
+
+@lru_cache(maxsize=4096)
+def _names(task: str, name: str) -> bool:
+    if not may_name(task, name):
+        return False
     return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", task, re.IGNORECASE) is not None
+
+
+def may_name(task: str, name: str) -> bool:
+    """False of most names: to look for each by an expression of its own takes a hundred times as long, and a coder can
+    make as many files as it likes."""
+    return name.casefold() in _folded(task)
+
+
+@lru_cache(maxsize=8)
+def _folded(task: str) -> str:
+    return task.casefold()
 
 
 def is_test(path: str) -> bool:

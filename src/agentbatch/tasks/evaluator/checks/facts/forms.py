@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Literal
 
 from agentbatch.patterns import regex
-from agentbatch.tasks.evaluator.checks.tampering import named_in
+from agentbatch.tasks.evaluator.checks.tampering import may_name, named_in
 from agentbatch.workspace.workspace import FileEntry
 
 Form = Literal["Python", "JSON", "TOML", "XML", "YAML", "shell", "JavaScript", "text"]
@@ -22,6 +23,9 @@ _FORMS: dict[str, Form] = {
     **dict.fromkeys(("txt", "md", "rst", "csv", "tsv", "html", "htm", "css", "ini", "cfg", "sql"), "text"),
     **dict.fromkeys(("ts", "tsx", "jsx", "go", "rs", "c", "h", "cpp", "hpp", "java", "rb", "php"), "text"),
 }
+
+MAX_EMPTY = 100
+"""Empty files that are named; fewer are told."""
 
 _CODE = regex(r"\.(py|pyi|js|mjs|cjs|ts|tsx|jsx|sh|bash|go|rs|c|cc|cpp|hpp|java|kt|rb|php|pl|lua|cs|swift)$")
 _MAY_BE_EMPTY = regex(r"(__init__|conftest)\.pyi?|\..*")
@@ -162,7 +166,8 @@ def empty_files(added: Iterable[tuple[str, FileEntry]], task: str) -> list[str]:
     """Which added files are empty though they are code, or the task asks for them by name."""
     if _EMPTY_WANTED.search(task):
         return []
-    return [path for path, entry in added if _is_empty(entry) and _needs_content(path, task)]
+    empty = (path for path, entry in added if _is_empty(entry) and _needs_content(path, task))
+    return [*islice(empty, MAX_EMPTY)]
 
 
 def _is_empty(entry: FileEntry) -> bool:
@@ -175,6 +180,8 @@ def _needs_content(path: str, task: str) -> bool:
         return False
     if _CODE.search(name):
         return True
+    if not may_name(task, name):
+        return False
     wanted = (
         r"(\b(write|writes|create|creates|make|makes|add|produce|produces|generate|generates)\s+"
         r"((a|an|the|new|file|named|called|short|into|to)\s+){0,3}|[写建成]\S{0,6}\s?)[`'\"]?(\./)?"

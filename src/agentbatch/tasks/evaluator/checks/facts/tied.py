@@ -42,6 +42,8 @@ def tied(examples: Sequence[Example], task: str, before: Snapshot, after: Snapsh
     difference = changes(before, after)
     changed = (*difference.added, *difference.modified)
     defined = _defined(changed, after) if examples else {}
+    # Once: a coder may make 50,000 files, and each name is looked for in the whole task.
+    named = [path for path in changed if named_in(task, path)] if examples else []
     calls: dict[str, list[StatedCall]] = {}
     commands = []
     for example in examples:
@@ -49,7 +51,7 @@ def tied(examples: Sequence[Example], task: str, before: Snapshot, after: Snapsh
             if _can_run(example.command, changed, before, after):
                 commands.append(example)
             continue
-        path = _module(example, defined, task) or _named_module(example, changed, task, after)
+        path = _module(example, defined, task, named) or _named_module(example, named, after)
         if path and not _names_file(example.call, before, after):
             calls.setdefault(path, []).append(example)
     return Tied(calls, commands, _absent(examples, task, after))
@@ -86,11 +88,12 @@ def _names(path: str, text: str) -> set[str]:
     return set()
 
 
-def _module(call: StatedCall, defined: Mapping[str, Sequence[str]], task: str) -> str:
-    """The one file that is meant; empty: none, or it is not certain which."""
+def _module(call: StatedCall, defined: Mapping[str, Sequence[str]], task: str, named: Sequence[str]) -> str:
+    """The one file that is meant; empty: none, or it is not certain which. `named`: the changed files whose name the
+    task has."""
     paths = [path for path in defined.get(call.function, ()) if call.module in ("", _stem(path))]
     if len(paths) > 1:
-        paths = _nearest([path for path in paths if named_in(task, path)] or paths, task)
+        paths = _nearest([*filter({*named}.__contains__, paths)] or paths, task)
     if len(paths) != 1 or (is_script(paths[0]) and given(call) is None):
         return ""
     return paths[0]
@@ -103,17 +106,16 @@ def _nearest(paths: Sequence[str], task: str) -> list[str]:
     return whole or [path for path in paths if path.count("/") == depth]
 
 
-def _named_module(call: StatedCall, changed: Sequence[str], task: str, after: Snapshot) -> str:
+def _named_module(call: StatedCall, named: Sequence[str], after: Snapshot) -> str:
     """The one file that the task names and that has the name, however it comes by it (an import, a lambda, exports):
     whether it is there is seen when it runs. Empty: there is none."""
     word = re.compile(rf"\b{re.escape(call.function)}\b")
     paths = [
         path
-        for path in changed
+        for path in named
         if (path.endswith(".py") or (is_script(path) and _EXPORTS.search(after.files[path].text or "")))
         and not is_test(path)
         and call.module in ("", _stem(path))
-        and named_in(task, path)
         and word.search(after.files[path].text or "")
     ]
     return paths[0] if len(paths) == 1 and not (is_script(paths[0]) and given(call) is None) else ""
