@@ -95,6 +95,9 @@ def test_five_times_a_machine_is_killed_at_random(cluster: RayCluster, tmp_path:
     away, here = sample(tmp_path / "away"), sample(tmp_path / "here")
     arguments = ("--parallel", "2", "--display", "plain", "-v", "--cluster", cluster.address)
     process = begin(away, cluster, *arguments)
+    wait_until(
+        lambda: process.poll() is not None or any(isinstance(one, e.TaskStarted) for one in events_of(away))
+    )
     killed, over = 0, False
     while process.poll() is None and killed < 5:
         time.sleep(chance.uniform(1, 6))

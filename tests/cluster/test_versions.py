@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.cluster.connection import connection as connection_module
 from agentbatch.cluster.connection.connection import Connection, refusal
 from agentbatch.errors import UserError
 from tests.cluster.conftest import ray_cluster
@@ -46,6 +47,18 @@ async def test_where_there_is_no_cluster_it_is_said() -> None:
         pytest.skip(problem)
     connection = Connection("127.0.0.1:1", os.environ, lambda _: None)
     with pytest.raises(UserError, match=r"--cluster: there is no Ray at 127\.0\.0\.1:1"):
+        await connection.start()
+    await connection.close()
+
+
+@pytest.mark.slow
+async def test_one_that_does_not_answer_in_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what Ray has printed meanwhile."""
+    if problem := missing():
+        pytest.skip(problem)
+    monkeypatch.setattr(connection_module, "STARTED_WITHIN", 0.0)
+    connection = Connection("127.0.0.1:1", os.environ, lambda _: None)
+    with pytest.raises(UserError, match=r"there is no Ray at 127\.0\.0\.1:1: it has not answered for 0 s"):
         await connection.start()
     await connection.close()
 

@@ -140,7 +140,8 @@ class Connection:
             async with asyncio.timeout(STARTED_WITHIN):
                 frame = await read_frame(reader)
         except TimeoutError:
-            frame = None
+            await self._end()
+            raise UserError(refusal(self.address, f"it has not answered for {STARTED_WITHIN:g} s")) from None
         except BaseException:
             await self._end()
             raise

@@ -279,7 +279,7 @@ async def _environment() -> dict[str, Any]:
                 whole.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
         return {**found, "agentbatch": whole.hexdigest()}
 
-    here, away = there(), await _awaited(ray.remote(max_retries=0, num_cpus=0)(there).remote())
+    here, away = there(), await _awaited(ray.remote(max_retries=3, num_cpus=0)(there).remote())
     env: dict[str, Any] = {}
     if away["agentbatch"] != here["agentbatch"]:
         env["py_modules"] = [str(pathlib.Path(agentbatch.__file__).parent)]

@@ -276,9 +276,13 @@ class Hands:
         await asyncio.to_thread(self._folder.remove)
         return problems
 
+    def _is_forgotten(self) -> bool:
+        silent = time.monotonic() - self._heard > SILENCE
+        return silent or (not self._ended and self._folder.fenced())  # its own removal of it is no sign
+
     async def _end_when_forgotten(self) -> None:
         """The engine is gone, or cannot be reached: its next session begins elsewhere."""
-        while time.monotonic() - self._heard < SILENCE and not self._folder.fenced():  # noqa: ASYNC110 - another process
+        while not self._is_forgotten():  # noqa: ASYNC110 - another process
             await asyncio.sleep(1.0)
         with suppress(OSError, UserError):
             await self._end()
