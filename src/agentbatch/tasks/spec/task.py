@@ -333,4 +333,6 @@ class Origin(NamedTuple):
 class GeneratedTask(Task):
     """A task that `foreach` made."""
 
+    model_config = ConfigDict(defer_build=True)  # made of a Task, which is checked
+
     origin: Origin
