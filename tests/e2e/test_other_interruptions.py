@@ -1,9 +1,7 @@
 """Interruptions that are no signal: a full disk, a server that is gone, a clock that is set back."""
 
 import asyncio
-import os
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -13,6 +11,7 @@ import pytest
 
 from agentbatch.rehearsal.server import RehearsalServer
 from tests.e2e.interrupted_batch import LINES, InterruptedBatch, script
+from tests.support.disks import small_disk_at
 from tests.support.keys import KEY
 from tests.support.ports import quiet_port
 from tests.support.waiting import PATIENCE
@@ -33,16 +32,8 @@ async def undisturbed(folder: Path, environ: dict[str, str]) -> dict[str, bytes]
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("mounting a tmpfs needs root")
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(place)]
-    mounted = subprocess.run(mount, capture_output=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.decode().strip()}")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with small_disk_at(tmp_path / "disk", "40m") as disk:
+        yield disk
 
 
 @pytest.mark.slow

@@ -52,7 +52,6 @@ FAILS = [
 ]
 HANGS = [
     ("hang", False, f"{NO_ANSWER} It did not answer within 0.2 seconds."),
-    ("deep", False, f"{NO_ANSWER} It sent a message that is nested too deeply."),
 ]
 FLOODS = [
     ("flood", False, f"{NO_ANSWER} It sent more than 100,000 messages without an answer."),
@@ -60,6 +59,7 @@ FLOODS = [
     ("large", False, f"{NO_ANSWER} It sent a message of more than 8 MB."),
 ]
 NAGS = [
+    ("deep", False, f"{NO_ANSWER} It sent a message that is nested too deeply."),
     ("nag", False, f"{NO_ANSWER} It asked for something more than 1,000 times."),
 ]
 

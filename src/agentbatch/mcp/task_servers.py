@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 CLOSED = "It closed the connection."
 STARTS = 3
 """Of one server in one session of a task: one that ends again and again is left alone."""
-GRACE = 2.0
-"""Seconds that a server gets to end, once it says nothing more."""
+GRACE = 20.0
+"""Seconds that a server gets to end, once it says nothing more: on a busy machine it may take some."""
 SAID = 300
 """Characters of a server's last words in a sentence."""
 
