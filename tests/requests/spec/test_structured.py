@@ -1,5 +1,6 @@
 """Answers that have to keep to a schema, and schemas that are none."""
 
+import json
 from typing import Any
 
 import pytest
@@ -87,3 +88,28 @@ def test_which_requests_ask_for_a_schema() -> None:
     assert fits(asked, {"name": "Ada"})
     with pytest.raises(UserError, match="json_schema: 'nope'"):
         schema_of({**plain, "response_format": response_format({"type": "nope"})})
+
+
+@pytest.mark.parametrize(
+    ("items", "unique"),
+    [
+        ("[]", True),
+        ('[1, "1", [1], {"a": 1}, true, null]', True),
+        ("[1, true, 0, false]", True),
+        ("[1, 1.0]", False),
+        ('[{"a": 1, "b": [2.0]}, {"b": [2], "a": 1}]', False),
+        ('["a", [], "a"]', False),
+    ],
+)
+def test_items_that_are_to_be_unique(items: str, unique: bool) -> None:
+    schema = check_schema({"type": "array", "uniqueItems": True}, "s")
+    assert (complaint(schema, items) == "") is unique
+
+
+@pytest.mark.slow
+def test_a_long_answer_of_unique_items_is_gone_through_once() -> None:
+    """Each compared with each other one takes half an hour, in which no other request moves."""
+    schema = check_schema({"type": "array", "uniqueItems": True}, "s")
+    items = [n if n % 2 else {"a": n} for n in range(60_000)]
+    assert complaint(schema, json.dumps(items)) == ""
+    assert complaint(schema, json.dumps([*items, {"a": 0}])) != ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
@@ -23,6 +24,26 @@ _THOUGHT = regex(r"\A\s*<(think|thinking)>.*?</\1>", re.DOTALL)
 
 DATA = frozenset({"const", "default", "enum", "examples"})
 """Keywords whose values are data: a `$ref` in there refers to nothing."""
+
+
+def _unique(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """The package compares each item of a mixed list with each other one: a long answer would hold up all others."""
+    if wanted and validator.is_type(instance, "array"):
+        seen = {json.dumps(_plain(item), sort_keys=True) for item in instance}
+        if len(seen) < len(instance):
+            yield ValidationError(f"{instance!r} has non-unique elements")
+
+
+def _plain(value: Any) -> Any:
+    """As JSON Schema compares: 1.0 is 1."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return {name: _plain(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+
+
+_Validator = extend(Draft202012Validator, {"uniqueItems": _unique})  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -81,7 +102,7 @@ def check_schema(schema: Any, where: str) -> AnswerSchema:
                 f"{where}: the reference {clip(reference, 100)!r} leads to nothing in the schema itself. Put its "
                 "target into $defs; nothing is fetched from elsewhere."
             ) from None
-    return AnswerSchema(Draft202012Validator(schema, registry=registry))
+    return AnswerSchema(_Validator(schema, registry=registry))
 
 
 def read_schema(path: Path, shown: str) -> Any:
