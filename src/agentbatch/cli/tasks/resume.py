@@ -16,7 +16,7 @@ from agentbatch.runs.listing import find_run, recorded
 DESCRIPTION = """\
 Resume a run: completed tasks are not run again, interrupted tasks continue from
 their last stored message, and the rest starts. Flags given here replace those
-of the run.
+of the run; what selects tasks (--filter, paths, --limit) holds this once.
 """
 
 
@@ -26,6 +26,7 @@ Every other option of a run works here too: agentbatch --help-all.
 examples:
   agentbatch resume
   agentbatch resume 20260102-0304 --retry-failed
+  agentbatch resume --retry-failed --filter '^parser'
   agentbatch resume --max-cost 5 --daemon
 """
 

@@ -33,7 +33,7 @@ from agentbatch.tasks.run.engine import TasksEngine
 from agentbatch.tasks.run.prepare.images import with_images
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.prepare.recorded_settings import differences, recorded_flags, recorded_settings
-from agentbatch.tasks.run.prepare.results_file import refuse_turned_link
+from agentbatch.tasks.run.prepare.results_file import refuse_moved, refuse_turned_link
 from agentbatch.tasks.run.resume.recovery import repair_run
 from agentbatch.tasks.run.resume.resume import load_resume_plan
 from agentbatch.tasks.run.steering import Steering
@@ -111,6 +111,7 @@ async def run_batch(
             prepared = await _with_kept_tasks(prepared, store)
         settings = {**recorded_settings(prepared.settings), "mode": prepared.mode}
         if before is not None:
+            refuse_moved(before, settings, _task_file(prepared))
             refuse_turned_link(before, settings, prepared.results_file)
         resume_plan = load_resume_plan(prepared, store)
         if session.was_killed:
@@ -197,6 +198,10 @@ async def _watching(ended: Callable[[], Awaitable[str]] | None, engine: TasksEng
         watcher.cancel()
 
 
+def _task_file(prepared: PreparedRun) -> Path:
+    return (prepared.folder / prepared.settings.tasks).resolve()
+
+
 def _run_started(
     prepared: PreparedRun,
     session: RunSession,
@@ -208,8 +213,8 @@ def _run_started(
     return e.RunStarted(
         **session.identity(),
         settings=settings,
-        flags=recorded_flags(prepared.flags),
-        task_file=str((prepared.folder / prepared.settings.tasks).resolve()),
+        flags=recorded_flags(prepared.flags, session.before),
+        task_file=str(_task_file(prepared)),
         results=str(prepared.results_file),
         own_files=prepared.own_digests if prepared.exposed else {},
         mode=prepared.mode,

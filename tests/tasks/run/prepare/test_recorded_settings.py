@@ -88,3 +88,11 @@ def test_flags_come_back_as_they_were_given(tmp_path: Path) -> None:
     }  # fmt: skip
     again = load_settings({k: v for k, v in found.items() if k != "env_file"}, {}, folder=tmp_path)
     assert (again.parallel, again.paths, again.stale, again.max_cost) == (4, ("a b", "c"), True, 2.5)
+
+
+def test_what_a_resumption_selects_holds_for_it_alone() -> None:
+    """The next goes on with the whole run: `resume --retry-failed` after `resume --filter one` runs all that failed."""
+    flags = {"filter": "^one$", "limit": "1", "parallel": "4"}
+    assert recorded_flags(flags, run_started(flags={})) == {"parallel": "4"}
+    begun = run_started(flags={"filter": "^(one|two)", "parallel": "2"})
+    assert recorded_flags(flags, begun) == {"filter": "^(one|two)", "parallel": "4"}

@@ -7,7 +7,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.runs.events import RunStarted
-from agentbatch.tasks.run.prepare.results_file import choose_results_file, refuse_turned_link
+from agentbatch.tasks.run.prepare.results_file import choose_results_file, refuse_moved, refuse_turned_link
 from tests.support.run_events import run_started
 
 
@@ -68,6 +68,27 @@ def test_a_name_that_leads_elsewhere_than_when_the_run_began(
             refuse_turned_link(begun, settings, Path(now))
     else:
         refuse_turned_link(begun, settings, Path(now))
+
+
+@pytest.mark.parametrize(
+    ("task_file", "tasks", "refused"),
+    [
+        ("/p/task.json", "task.json", False),
+        ("/old/task.json", "task.json", True),
+        ("/old/task.json", "other.json", False),
+        ("", "task.json", False),
+    ],
+    ids=["the same", "moved", "another file", "of an earlier version"],
+)
+def test_a_folder_that_was_moved_since_the_run_began(task_file: str, tasks: str, refused: bool) -> None:
+    begun = run_started(task_file=task_file, settings={"tasks": "task.json"})
+    if refused:
+        with pytest.raises(
+            UserError, match="its folder was moved or copied, and all its tasks would run again"
+        ):
+            refuse_moved(begun, {"tasks": tasks}, Path("/p/task.json"))
+    else:
+        refuse_moved(begun, {"tasks": tasks}, Path("/p/task.json"))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ OF_ONE_SESSION = frozenset(
 )  # fmt: skip
 """Secrets, and what only one command means."""
 
+SELECTING = frozenset({"paths", "filter", "slice", "limit", "stale", "missing"})
+"""Which tasks a command runs. A resumption that names some runs these alone; the run's own are those it began with."""
+
 ADDRESSES = frozenset({"coder_endpoint", "evaluation_base_url"})
 """May have a key in their query, which is not kept."""
 
@@ -26,8 +29,11 @@ def recorded_settings(settings: Settings) -> dict[str, Any]:
     return {**shown, "notify": settings.notify_digest}
 
 
-def recorded_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The command line's part, as JSON has it."""
+def recorded_flags(flags: Mapping[str, Any], before: RunStarted | None = None) -> dict[str, Any]:
+    """The command line's part, as JSON has it. `before`: the session that is resumed."""
+    if before is not None:
+        chosen = {name: before.flags[name] for name in SELECTING if name in before.flags}
+        flags = {**{name: value for name, value in flags.items() if name not in SELECTING}, **chosen}
     return {
         name: value
         if isinstance(value, bool | int | float | list | tuple)

@@ -51,6 +51,17 @@ def _refuse_to_lose(place: Path) -> None:
         )
 
 
+def refuse_moved(before: RunStarted, settings: Mapping[str, Any], task_file: Path) -> None:
+    """Raises UserError where the run's folder stands elsewhere than when it began: where a task works is a part of it,
+    so all of them would be others, to be run and paid again."""
+    same = before.settings.get("tasks") == settings.get("tasks")
+    if same and before.task_file and str(task_file) != before.task_file:
+        raise UserError(
+            f"The run was begun with {clip(before.task_file, 300)}, which is {clip(str(task_file), 300)} now: "
+            "its folder was moved or copied, and all its tasks would run again. Move it back, or start a new run."
+        )
+
+
 def refuse_turned_link(before: RunStarted, settings: Mapping[str, Any], results: Path) -> None:
     """A session that was killed may have left a link: where the same name led when the run began counts. Raises
     UserError."""
