@@ -282,7 +282,7 @@ def test_a_run_that_never_began_can_be_shown() -> None:
     run = opened(Story([]), 0)
     assert text(run, 1).splitlines()[:2] == [
         "Run 20270115-120000-ab12: died",
-        "  Its engine ended without a word (killed, or a power cut).",
+        "  Its engine ended without a word (killed, a power cut, a full disk).",
     ]
     assert status_document(RunReport(run, NOON, BASE))["mode"] is None
     listed = run_line(run, NOON)

@@ -64,7 +64,7 @@ def head_sentences(report: RunReport) -> list[str]:
     if state.finished is not None and state.finished.error and not run.alive:
         texts.append(f"stopped: {clip(state.finished.error, 1_000)}")
     if run.condition == "died":
-        texts.append("Its engine ended without a word (killed, or a power cut).")
+        texts.append("Its engine ended without a word (killed, a power cut, a full disk).")
     words = f"{counted(run.state.total, 'task')}: {_counts(report.counts) or 'none begun'}"
     texts.append(words if kind_of(state.info).has_tasks else counts_text(report))
     if report.attempts:

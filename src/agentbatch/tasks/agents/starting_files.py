@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from agentbatch.errors import UserError
 from agentbatch.tasks.agents.resources import PACKAGE, Kind, resource_folders
+from agentbatch.tasks.spec.task_file import in_another_form
 
 ADDED_TO = frozenset({"coders.toml"})
 """Files of which the user's own adds to ours: a copy would keep what is new in a later version from being used."""
@@ -37,8 +38,12 @@ def place_starting_files(target: Path, *, prompts: bool = False) -> list[Placed]
             for path in sorted(origin.iterdir())
             if path.is_file() and path.name not in ADDED_TO
         }
+    tasks = in_another_form(target / "task.json")
+    if tasks and not (target / "task.json").exists():
+        del sources["task.json"]  # it would be taken in place of that one
     try:
-        placed = [_put(target / name, source.read_bytes()) for name, source in sources.items()]
+        placed = [Placed("kept", str(target / tasks))] if "task.json" not in sources else []
+        placed += [_put(target / name, source.read_bytes()) for name, source in sources.items()]
         return placed + _ignore_env(target)
     except OSError as error:
         raise UserError(f"init: {error.filename or target}: {error.strerror or error}.") from None

@@ -192,7 +192,7 @@ class TasksEngine:
         except EndpointUnusable as error:
             self.abort(str(error))
         except OSError as error:
-            text = f"The task's files could not be written: {error}"
+            text = f"The task's files could not be written: {in_words(error)}"
             self.end_task(planned.id, "error", "workspace_error", text)
         finally:
             self.signals.placeless.discard(planned.id)

@@ -190,6 +190,8 @@ class TaskEnd(NamedTuple):
 
 def in_words(error: BaseException) -> str:
     """What code behind a door has raised, as part of a sentence."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     if isinstance(error, (OSError, UserError)):
         return str(error) or type(error).__name__
     return f"{type(error).__name__}: {error}".removesuffix(": ")
