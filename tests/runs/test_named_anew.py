@@ -207,6 +207,8 @@ def kept_by_git(folder: Path, env: str) -> dict[str, tuple[str, str]]:
     ("env", "refused"),
     [
         (f"OPENAI_BASE_URL={EVIL}", "--trust-changes"),
+        ("OPENAI_BASE_URL=http://localhost:11434/v1", ""),
+        ("OPENAI_BASE_URL=http://localhost.example/v1", "--trust-changes"),
         ("AGENTBATCH_SANDBOX=none", "--sandbox none"),
         ("AGENTBATCH_NOTIFY=json://evil.example", "--notify"),
         ("AGENTBATCH_OUTPUT=../out.json", "--output"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from agentbatch.config.reports import wanted_report
 from agentbatch.errors import UserError
 from agentbatch.files import resolved
+from agentbatch.model.http.proxy import is_loopback
 from agentbatch.redaction import shown_url
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.listing import list_runs
@@ -62,7 +63,7 @@ def refuse_for_requests(base: Path, named: Mapping[str, tuple[str, str]]) -> Non
 
 def _refuse_what_came(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
     for field, (variable, value) in named.items():
-        if not _outside(base, field, value):
+        if not _outside(base, field, value) or _is_here(field, value):
             continue
         what, remedy = "names addresses", FLAGS.get(field, "--sandbox none")
         if field != "notify":
@@ -74,6 +75,11 @@ def _refuse_what_came(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
             f"{variable} {what}. git keeps the file, so that it came with the repository, whoever wrote that, and "
             f"nothing has run in this folder yet. Look at it: {remedy} says it for sure."
         )
+
+
+def _is_here(field: str, value: str) -> bool:
+    """An endpoint on this machine is the user's own: a repository alone has nothing there that could hear a key."""
+    return field not in FLAGS and field != "sandbox" and is_loopback(value)
 
 
 def _outside(base: Path, field: str, value: str) -> bool:
