@@ -44,6 +44,7 @@ def test_tasks() -> None:
         wanted_functions("python function " + text)
 
 
+@pytest.mark.slow
 def test_what_a_task_says_of_files() -> None:
     none = Snapshot({})
     words = ("empty", "write", "create an invalid", "from python2")
@@ -54,6 +55,7 @@ def test_what_a_task_says_of_files() -> None:
             form_of(name, entry("{}"), text)
 
 
+@pytest.mark.slow
 def test_files_of_a_coder() -> None:
     none, examples = Snapshot({}), stated_examples("f(1) == 2")
     for text in worst(("", "print", "class a(", "test", "{% ", "#! ", "#[", "<<<<<<< \n", "export", "def f")):
