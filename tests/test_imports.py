@@ -123,7 +123,9 @@ class Late(ast.NodeVisitor):
         self._deep = 0
 
     def visit(self, node: ast.AST) -> None:
-        deeper = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.If)
+        if isinstance(node, ast.expr):
+            return  # nothing is imported in there
+        deeper = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.If)
         self._deep += deeper
         if self._deep and isinstance(node, ast.ImportFrom):
             self.found.append(node.module or ".")
