@@ -12,7 +12,7 @@ Diffs need no member: they are pure functions over two Snapshots (`files/diff/`)
 import hashlib
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Literal, Protocol
 
@@ -392,6 +392,7 @@ class Order:
     setup_cache: SetupCache | None = None
     include: tuple[str, ...] = ()
     """Patterns of files in the directory that a copy or worktree has besides what it has by itself."""
+    _: KW_ONLY
     untouched: bool = False
     """No coder has worked in it in any session: nothing in an isolated directory is worth keeping."""
     repair: bool = False
@@ -420,6 +421,7 @@ class Ending:
     """For the commit of a worktree's work."""
     patch: str
     """Where the loop keeps the patch of all changes; a name for notices."""
+    _: KW_ONLY
     untouched: bool = False
     """No coder has worked in it: it is as its making and `setup` have left it."""
     superseded: bool = False

@@ -18,6 +18,8 @@ from agentbatch.tasks.run.ending.choosing import CHANGED_SINCE, UNHEARD
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.steering import Steering
 from agentbatch.tasks.run.workspaces.local import local_workspaces
+from agentbatch.workspace.isolation.isolated_dir import read_isolated_dir, record_isolated_dir
+from agentbatch.workspace.isolation.isolation import WORK
 from agentbatch.workspace.workspace import Order, Workspaces
 from tests.tasks.run.awkward_moments import Hand
 from tests.tasks.run.verdicts import COMPLETE
@@ -115,8 +117,9 @@ async def test_only_the_chosen_one_has_a_branch(run_tasks: Any, work: Path, git:
     assert len(git("worktree", "list").splitlines()) == 1
 
 
+@pytest.mark.parametrize("half_made", [False, True])
 async def test_a_place_stays_of_none_that_was_killed_before_it_was_known_to_have_begun(
-    run_tasks: Any, work: Path, git: Git
+    run_tasks: Any, work: Path, git: Git, half_made: bool
 ) -> None:
     made: list[Any] = []
 
@@ -132,6 +135,9 @@ async def test_a_place_stays_of_none_that_was_killed_before_it_was_known_to_have
             thread.start()
             thread.join()
             assert git("branch", "--list", "*t@3")
+            isolated = read_isolated_dir(made[0][1].folder.task("t@3") / WORK)[0]
+            assert isolated is not None
+            record_isolated_dir(isolated, "making" if half_made else "made")
 
     task = {**ONE_RIGHT, "isolation": "worktree"}
     ran = await run_tasks([task], [script(RIGHT_ONCE)], parallel=1, on_event=plant, open_workspaces=keep)
@@ -139,6 +145,16 @@ async def test_a_place_stays_of_none_that_was_killed_before_it_was_known_to_have
     branch = f"agentbatch/{ran.outcome.run_folder.name}/t@2"
     assert git("branch", "--list", "agentbatch/*", "--format=%(refname:short)").split() == [branch]
     assert len(git("worktree", "list").splitlines()) == 1
+
+
+async def test_what_the_patch_of_another_does_not_hold_stays(run_tasks: Any, work: Path, git: Git) -> None:
+    command = f"{RIGHT_ONCE}; printf 'a\\0b' > data.bin"
+    task = {**ONE_RIGHT, "isolation": "worktree", "stop_at": "all", "attempts": 2}
+    ran = await run_tasks([task], [script(command)])
+    assert ran.task.choice.attempt == "t@2"
+    (left,) = ran.outcome.run_folder.glob("tasks/t@*/work/**/data.bin")
+    assert "t@1" in left.parts
+    assert any(f"The files of task t@1 stay in {left.parent}" in one for one in ran.outcome.state.notices)
 
 
 async def test_what_depends_on_it_waits_for_the_choice(run_tasks: Any, work: Path) -> None:

@@ -249,7 +249,7 @@ class Choosing:
             self._notify(await tear_down(self._context.store, one.planned, one.workspace))
         one.left = True
         left = await one.place.leave(
-            Ending(completed, False, one.before, one.after, message, patch, superseded)
+            Ending(completed, False, one.before, one.after, message, patch, superseded=superseded)
         )
         self._notify(left.notices)
         return left
