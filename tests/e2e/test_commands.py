@@ -133,7 +133,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(folder: Path, environ: dict[str
         (">&-", 0),
         pytest.param("2>&-", 0, marks=pytest.mark.slow),
         pytest.param("<&- --dry-run >&-", 0, marks=pytest.mark.slow),
-        (">/dev/full", None),
+        pytest.param(">/dev/full", None, marks=pytest.mark.slow),
         pytest.param("--dry-run >/dev/full", 1, marks=pytest.mark.slow),
     ],
 )

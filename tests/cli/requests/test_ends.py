@@ -54,6 +54,7 @@ async def test_an_outage_stops_it_and_what_failed_is_asked_again(tmp_path: Path)
         assert (code, "60 ok, 0 failed" in out, len(server.requests)) == (0, True, 80)
 
 
+@pytest.mark.slow
 async def test_failures_between_answers_are_no_outage(tmp_path: Path) -> None:
     write_input(tmp_path, 40)
     async with endpoint([Fault(status=503, message="Down.", times=19)]) as server:

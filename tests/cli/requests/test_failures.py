@@ -87,6 +87,7 @@ async def test_a_number_of_failures_ends_it_and_what_failed_is_asked_again(tmp_p
         assert len(server.requests) - before < 60
 
 
+@pytest.mark.slow
 async def test_failures_of_an_earlier_session_do_not_count(tmp_path: Path) -> None:
     write_input(tmp_path, 30)
     words = (*WORDS, "--max-failures", "2")

@@ -44,7 +44,7 @@ def piped(folder: Path, content: bytes, **variables: str) -> "subprocess.Complet
         pytest.param(GOOD + b"\n" + OTHER, id="no end of the last line"),
     ],
 )
-@pytest.mark.parametrize("way", ["file", "pipe"])
+@pytest.mark.parametrize("way", ["file", pytest.param("pipe", marks=pytest.mark.slow)])
 def test_lines_as_editors_write_them(tmp_path: Path, content: bytes, way: str) -> None:
     (tmp_path / "in.jsonl").write_bytes(content)
     done = run(tmp_path, "in.jsonl", *WORDS) if way == "file" else piped(tmp_path, content)

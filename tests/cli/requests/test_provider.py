@@ -91,6 +91,7 @@ async def test_the_first_interrupt_leaves_the_batch_and_says_how_to_go_on(tmp_pa
     assert "4 requests: 4 ok" in out
 
 
+@pytest.mark.slow
 async def test_the_second_interrupt_cancels_it(tmp_path: Path) -> None:
     write_input(tmp_path, 4)
     async with provider(BatchServiceOptions(seconds=600.0)) as (server, service):

@@ -139,6 +139,7 @@ async def test_no_quota_stops_it_at_once_and_it_goes_on(tmp_path: Path) -> None:
         assert "300 requests" in out
 
 
+@pytest.mark.slow
 async def test_ctrl_c_ends_calls_under_way_and_says_how_to_go_on(tmp_path: Path) -> None:
     write_input(tmp_path, 500)
     words = ("in.jsonl", "-o", "out.jsonl")

@@ -56,6 +56,7 @@ async def test_others_see_how_it_stands(tmp_path: Path) -> None:
         assert (code, "is running" in err) == (2, True)
 
 
+@pytest.mark.slow
 async def test_stop_lets_calls_end_and_the_log_is_followed_to_the_last_line(tmp_path: Path) -> None:
     write_input(tmp_path, 2_000)
     async with endpoint(latency=0.3) as server, under_way(tmp_path, server, *WORDS, sent=20) as process:

@@ -16,9 +16,9 @@ from tests.support.waiting import until
     "words",
     [
         "results {run}",
-        "results --plain {run}",
-        "results --export md",
-        "results --export csv {run}",
+        pytest.param("results --plain {run}", marks=pytest.mark.slow),
+        pytest.param("results --export md", marks=pytest.mark.slow),
+        pytest.param("results --export csv {run}", marks=pytest.mark.slow),
         "results --export json {run} -o report.json",
         "results --compare {run} {run}",
         pytest.param(

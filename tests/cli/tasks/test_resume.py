@@ -145,6 +145,7 @@ def test_the_flags_of_the_run_hold_until_others_are_given(folder: Path, command:
     assert (third.returncode, recorded(run).mode, recorded(run).max_concurrent) == (1, "serial", 1)
 
 
+@pytest.mark.slow
 def test_the_same_command_with_resume_finds_the_run_of_its_task_file(folder: Path, command: Command) -> None:
     write_tasks(folder, "b", file="other.json")
     command()

@@ -128,6 +128,7 @@ async def test_the_end_of_a_run_waits_no_longer_than_its_limit(tmp_path: Path, r
     assert b"notify_process" not in children
 
 
+@pytest.mark.slow
 def test_nothing_is_written_outside(tmp_path: Path, receiver: Receiver) -> None:
     """apprise would keep a store below HOME."""
     script = tmp_path / "play.py"

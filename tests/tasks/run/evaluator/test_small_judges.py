@@ -96,10 +96,15 @@ NO_SCHEMA = frozenset({"json_schema", "json_object"})
     ("answer", "again", "refuse"),
     [
         (WHITESPACE, "Be much shorter", ()),
-        (Say(content=CUT, finish_reason="length"), "Be much shorter", ()),
-        (Say(content=json.dumps(COMPLETE), finish_reason="length"), "Be much shorter", ()),
+        pytest.param(Say(content=CUT, finish_reason="length"), "Be much shorter", (), marks=pytest.mark.slow),
+        pytest.param(
+            Say(content=json.dumps(COMPLETE), finish_reason="length"),
+            "Be much shorter",
+            (),
+            marks=pytest.mark.slow,
+        ),
         (Say(content=CUT), "That is not a valid verdict", ()),
-        (Say(content=""), "no JSON object", ()),
+        pytest.param(Say(content=""), "no JSON object", (), marks=pytest.mark.slow),
         (PROSE, "no JSON object", ()),
         (Say(content='{"complete": true}'), "is missing", ()),
         (WHITESPACE, "Be much shorter", NO_SCHEMA),
