@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,8 +75,10 @@ def test_it_hands_over_a_run_that_can_be_looked_at(project: Project) -> None:
     assert background.log == background.run_folder / "engine.log"
     assert background.log.is_file()
     assert background.ended() is None
-    open_files = Path(f"/proc/{background.process.pid}/fd")
-    engine_pipes = [os.readlink(open_files / n) for n in os.listdir(open_files)]
+    engine_pipes = []
+    for handle in Path(f"/proc/{background.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            engine_pipes.append(os.readlink(handle))
     starting.cancel()
     project.wait_for_the_check()
     lifeline = os.readlink(f"/proc/self/fd/{background._lifeline}")
