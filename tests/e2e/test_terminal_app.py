@@ -141,6 +141,6 @@ def test_a_run_that_is_kept_goes_on_without_the_app(terminal: Open, folder: Path
     assert holder(run)
     process = open_run(run).process or 0
     os.kill(process, signal.SIGTERM)
-    wait_until(lambda: open_run(run).state.notices, "it does not hear of it")
+    wait_until(lambda: "Stopping:" in run.log.read_text(), "it does not hear of it")
     os.kill(process, signal.SIGTERM)
     wait_until(lambda: not holder(run), "the engine does not end")
