@@ -213,7 +213,7 @@ async def test_names_that_look_like_flags_in_the_background_too(tmp_path: Path) 
 @pytest.mark.slow
 async def test_a_second_engine_is_kept_out_and_a_killed_one_is_not_in_the_way(tmp_path: Path) -> None:
     write_input(tmp_path, 200)
-    async with endpoint(latency=600.0) as server:
+    async with endpoint(latency=20.0) as server:
         async with under_way(tmp_path, server, *WORDS, sent=10) as process:
             run = the_run(tmp_path)
             code, _, err = await said(tmp_path, "resume", run, base_url=server.base_url)
