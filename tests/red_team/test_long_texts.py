@@ -47,7 +47,7 @@ def named_bash(name: str) -> bool:
 TEXTS: dict[str, Callable[[Path], bool]] = {
     "a reply": lambda _: looks_like_call(EMPTY_LINES),
     "an output that has nearly all that is listed": lambda _: printed("1 2 3 4 " * 3_000),
-    "settings of a new repository": lambda folder: names_programs(folder, EMPTY_LINES),
+    "settings of a new repository": lambda folder: names_programs(folder, "\n" * 19_000),
     "marks behind a call, and then words": lambda _: (
         find_markup(f"{CALL}{'</tool_calls>' * 300}x", TOOLS) is not None
     ),
@@ -81,6 +81,7 @@ FOUND: dict[str, Callable[[Path], bool]] = {
     "marks behind a call": lambda _: find_markup(f"{CALL}{'</tool_calls>' * 300}", TOOLS) is not None,
     "a name in its namespace": lambda _: named_bash("functions.bash:0"),
     "settings of a new repository": lambda folder: names_programs(folder, "\n\n[core]\n\n\t fsmonitor = x\n"),
+    "settings behind much space": lambda folder: names_programs(folder, " " * 19_000 + "x = y"),
 }
 
 

@@ -36,14 +36,21 @@ MAX_FILES = 500
 """Of one repository; of more the names are kept alone."""
 MAX_READ = 1024 * 1024
 """Bytes of one file."""
+MAX_SETTINGS = 20_000
+"""Bytes of those that a new repository has; more are not read, and told."""
 MAX_FOLDERS = 50_000
 
-_RUNS = regex(
-    rb"(?im)^[^\S\n]*(?:\[[^\S\n]*(?:include|filter|diff|merge|alias|gpg|credential|hook|difftool|mergetool|url|remote[^\n]*ext::)"
-    rb"|\w*(?:fsmonitor|hookspath|command|program|pager|editor|helper|askpass|proxy|uploadpack|receivepack|worktree"
-    rb"|attributesfile|partialclone)[^\S\n]*=)"
+_HARMLESS = regex(
+    rb"(?i)[^\S\n]*+(?:"
+    rb"[#;].*"
+    rb"|\[(?:core|init|user|color|commit|tag|pull|push|(?:branch|remote)[^\S\n]+\"[^\"\n]*\")\]"
+    rb"|(?:repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode|symlinks|autocrlf|safecrlf"
+    rb"|eol|quotepath|defaultbranch|name|email|ui|gpgsign|rebase|ff|default|url|fetch|remote|merge)"
+    rb"[^\S\n]*=(?!.*::).*"
+    rb")?[^\S\n]*"
 )
-"""Settings by which git runs a program, or takes others from elsewhere."""
+"""A line of settings by which git runs no program, and takes none from elsewhere (`ext::…`, git-remote-ext(1)): what
+else there is, nobody can list. Sections of others, and a setting behind its section's name, are not."""
 
 Control = Mapping[str, str]
 """A digest by path, relative to the task's directory."""
@@ -143,12 +150,13 @@ def digest(path: Path) -> str:
 
 def _can_run(path: Path) -> bool:
     if path.name in ("config", "config.worktree"):
-        return _RUNS.search(_read(path)) is not None
+        text = _read(path)[1:]
+        return len(text) > MAX_SETTINGS or not all(map(_HARMLESS.fullmatch, text.split(b"\n")))
     return path.name != "exclude"
 
 
 def _read(path: Path) -> bytes:
-    """The beginning of a file; of a link its target; of anything else nothing."""
+    """A sign for its mode and the beginning of a file; of a link its target; of anything else nothing."""
     try:
         if path.is_symlink():
             return b"link " + os.fsencode(os.readlink(path))
