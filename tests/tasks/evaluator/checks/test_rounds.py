@@ -296,9 +296,11 @@ async def test_nothing_is_checked_while_what_was_compiled_is_there(
     planted(root / "prog.py", root / "__pycache__", "print('what was planted')")
     runner = CheckRunner("t", lambda _: None, Redactor([]), workspace)
     checks = Checks({"verify": VerifyCommands(["touch ran"], 60.0)}, clear_timeout=0.0)
-    found = await checks.run(Work(1, before, await workspace.snapshot(), runner))
+    work = Work(1, before, await workspace.snapshot(), runner)
+    found = await checks.run(work)
     assert found.failed is not None
     assert "__pycache__" in found.failed.told
+    assert not await checks.tried(work)
     assert not (root / "ran").exists()
 
 

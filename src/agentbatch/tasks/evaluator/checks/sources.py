@@ -118,7 +118,8 @@ class Checks:
 
     async def tried(self, work: Work) -> Sequence[Tried]:
         """Each kind but the evaluator's own on the work as it is, also where an earlier one has failed."""
-        await self._clear(work)
+        if await self._clear(work):
+            return ()
         found = []
         for name, source in self._sources.items():
             if name in RUN_THE_WORK:
