@@ -46,6 +46,21 @@ ASK_THE_MODEL = {
 }
 
 
+async def one_that_notes(serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys that an endpoint is sent, which `.env` has named since the folder's run."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.headers.get("Authorization", ""))
+        return web.json_response({}, status=401)
+
+    await has_run(folder)
+    (folder / ".env").write_text(f"OPENAI_BASE_URL={await serve(answer)}")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.chdir(folder)
+    return asked
+
+
 @pytest.mark.parametrize("name", ASK_THE_MODEL)
 async def test_none_sends_a_key_of_the_environment_there(
     tmp_path: Path,
@@ -54,21 +69,21 @@ async def test_none_sends_a_key_of_the_environment_there(
     serve: Serve,
     name: str,
 ) -> None:
-    asked: list[str] = []
-
-    async def answer(request: web.Request) -> web.Response:
-        asked.append(request.headers.get("Authorization", ""))
-        return web.json_response({}, status=401)
-
-    await has_run(tmp_path)
-    (tmp_path / ".env").write_text(f"OPENAI_BASE_URL={await serve(answer)}")
+    asked = await one_that_notes(serve, tmp_path, monkeypatch)
     (tmp_path / "in.jsonl").write_text('{"prompt": "Hi"}\n')
     (tmp_path / "task.json").write_text('{"tasks": [{"dir": "w", "first_prompt": "x"}]}')
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.chdir(tmp_path)
     code = await asyncio.to_thread(main, ASK_THE_MODEL[name])
     assert (code, asked) == (2, [])
     assert f"until now it was {USUAL}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["doctor", "bench"])
+async def test_who_trusts_the_file_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Serve, name: str
+) -> None:
+    asked = await one_that_notes(serve, tmp_path, monkeypatch)
+    await asyncio.to_thread(main, [*ASK_THE_MODEL[name], "--trust-changes"])
+    assert f"Bearer {KEY}" in asked
 
 
 @pytest.mark.parametrize("command", ["doctor", "mcp", "coders"])

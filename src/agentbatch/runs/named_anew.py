@@ -4,6 +4,7 @@ sandbox, and what reaches out of the folder."""
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from agentbatch.config import Settings
 from agentbatch.config.reports import wanted_report
 from agentbatch.errors import UserError
 from agentbatch.files import resolved
@@ -53,6 +54,12 @@ def refuse_named_anew(base: Path, named: Mapping[str, tuple[str, str]]) -> None:
                 "Its key comes from the environment, and a task may have changed the file. Look at it: "
                 "--trust-changes sends the key there, and so does a key in the same file."
             )
+
+
+def check_trusted(base: Path, settings: Settings) -> None:
+    """The same of all that `settings` have of it, unless the user has said that it may be so. Raises UserError."""
+    if not settings.trust_changes:
+        refuse_named_anew(base, settings.named_by_file)
 
 
 def refuse_for_requests(base: Path, named: Mapping[str, tuple[str, str]]) -> None:

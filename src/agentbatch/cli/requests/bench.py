@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from agentbatch.cli.arguments import number, whole
 from agentbatch.cli.complaints import complain
-from agentbatch.cli.flags import read_settings
+from agentbatch.cli.flags import add_trust_flag, read_settings
 from agentbatch.errors import UserError
 from agentbatch.runs.named_anew import refuse_for_requests
 from agentbatch.spending.pricing import Prices
@@ -69,6 +69,7 @@ def add_parser(subparsers: Any) -> None:
         "--yes-spend", dest="spends", action="store_true",
         help="measure the coder's endpoint and model instead, and pay for it",
     )  # fmt: skip
+    add_trust_flag(bench)
     bench.add_argument("--json", dest="as_json", action="store_true", help="print one JSON document")
     bench.set_defaults(command=run)
 
@@ -127,14 +128,16 @@ async def _target(args: argparse.Namespace) -> "AsyncIterator[Target]":
         async with RehearsalServer(plain=True, latency=args.answer_after, record=0) as server:
             yield Target(server.base_url, "-", "rehearsal-plain")
         return
-    given, _ = read_settings({"judge": "none"})  # nothing is judged, so that key is not needed
+    trusted = {"trust_changes": True} if getattr(args, "trust_changes", False) else {}
+    given, _ = read_settings({"judge": "none", **trusted})  # nothing is judged, so that key is not needed
     if given.rehearsal:
         raise UserError(
             "--yes-spend measures the coder's endpoint, and none is set: CODER_API_KEY or OPENAI_API_KEY, and "
             "CODER_ENDPOINT and CODER_MODEL where they are not the usual ones."
         )
     role, folder = given.coder, Path.cwd()
-    refuse_for_requests(folder, given.named_by_file)
+    if not given.trust_changes:
+        refuse_for_requests(folder, given.named_by_file)
     access = Access.of(role, given, folder=folder, environ=os.environ, on_key=lambda key: None)
     key = role.api_key.get_secret_value()
     yield Target(role.base_url, key, role.model, Prices.of(given.prices, folder), access)

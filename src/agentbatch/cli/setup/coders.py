@@ -15,7 +15,7 @@ from agentbatch.cli.flags import add_setting_flags, add_trust_flag, given_settin
 from agentbatch.config import SandboxName, load
 from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
-from agentbatch.runs.named_anew import refuse_named_anew
+from agentbatch.runs.named_anew import check_trusted
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.external.probe import probe
 from agentbatch.tasks.coders.makers import CoderKinds
@@ -88,8 +88,7 @@ def run(args: argparse.Namespace) -> int:
         check_named(kinds, name, "coders")
     chosen = [entry for name, entry in kinds.entries.items() if not args.names or name in args.names]
     settings = load(given_settings(args), os.environ, getattr(args, "env_file", None)).settings
-    if not settings.trust_changes:
-        refuse_named_anew(Path.cwd(), settings.named_by_file)
+    check_trusted(Path.cwd(), settings)
     planted = "" if settings.trust_changes else planted_coders(kinds.folder)
     asyncio.run(_show(look(chosen, os.environ, settings.sandbox, planted), chosen, as_json=args.as_json))
     return 0

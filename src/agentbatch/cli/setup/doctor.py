@@ -13,7 +13,7 @@ from agentbatch.cli.flags import add_setting_flags, add_trust_flag, given_settin
 from agentbatch.cli.setup.check import Check
 from agentbatch.cli.setup.origins import origins
 from agentbatch.config import Loaded, load
-from agentbatch.runs.named_anew import refuse_named_anew
+from agentbatch.runs.named_anew import check_trusted
 from agentbatch.text import clip, counted, fold, harmless
 
 DESCRIPTION = """\
@@ -63,8 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if given.get("cluster") == "":
         given["cluster"] = "auto"
     loaded = load(given, os.environ, getattr(args, "env_file", None))
-    if not loaded.settings.trust_changes:
-        refuse_named_anew(Path.cwd(), loaded.settings.named_by_file)
+    check_trusted(Path.cwd(), loaded.settings)
     return asyncio.run(_run(loaded, machine, coder="coder_name" in given))
 
 

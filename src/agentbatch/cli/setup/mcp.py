@@ -20,7 +20,7 @@ from agentbatch.mcp.server import McpServer
 from agentbatch.mcp.task_servers import RunningServer
 from agentbatch.mcp.tools import Offered, offered, without_keys
 from agentbatch.redaction import Redactor, shown_url
-from agentbatch.runs.named_anew import refuse_named_anew
+from agentbatch.runs.named_anew import check_trusted
 from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.run.prepare.servers import check_package, filled, server_secrets
 from agentbatch.tasks.run.workspaces.local import throwaway_workspace
@@ -88,8 +88,7 @@ def run(args: argparse.Namespace) -> int:
     """Raises UserError. 1: one of them cannot be used."""
     folder = Path.cwd()
     settings = load(given_settings(args), os.environ, getattr(args, "env_file", None)).settings
-    if not settings.trust_changes:
-        refuse_named_anew(Path.cwd(), settings.named_by_file)
+    check_trusted(Path.cwd(), settings)
     environ = {**read_env_file(None, folder), **os.environ}
     known = servers_of(folder, args.task_file)
     for name in args.names:

@@ -12,7 +12,7 @@ from agentbatch.config.loading import no_key, read_env_file
 from agentbatch.config.values import MAX_COMPARED
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder, tasks_folder
-from agentbatch.runs.named_anew import refuse_named_anew
+from agentbatch.runs.named_anew import check_trusted
 from agentbatch.runs.services.notify import check_notify
 from agentbatch.runs.store.database import read_state
 from agentbatch.spending.pricing import Prices, require_prices
@@ -60,8 +60,7 @@ def prepare(
     """
     folder = (folder or Path.cwd()).resolve()
     environ = dict(os.environ if environ is None else environ)
-    if not settings.trust_changes:
-        refuse_named_anew(folder, settings.named_by_file)
+    check_trusted(folder, settings)
     mode: Mode = settings.mode or "parallel"
     task_file = folder / settings.tasks
     kinds = CoderKinds(folder, settings.coder_login, coders)
