@@ -182,17 +182,3 @@ def _program(*words: str) -> NoReturn:
     warnings.simplefilter("error")
     runpy.run_path(words[0], run_name="__main__")
     sys.exit()
-
-
-def at_work(folder: Path) -> list[int]:
-    """Processes that stand in the folder, but for those that only wait to be reaped."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                place = os.readlink(entry / "cwd")
-            except OSError:
-                continue
-            if place.startswith(str(folder)) and int(entry.name) != os.getpid():
-                found.append(int(entry.name))
-    return found

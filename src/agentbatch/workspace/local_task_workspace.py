@@ -322,9 +322,8 @@ class LocalTaskWorkspace:
         if isolated is not None:
             return await self._leave_isolated(isolated, ending)
         if ending.superseded and read_isolated_dir(self._folder / WORK)[0] is not None:
-            await self._run.isolation.discard(
-                self._folder / WORK
-            )  # a kill came while it was made, or removed
+            # A kill came while it was made, or removed.
+            await self._run.isolation.discard(self._folder / WORK)
         return Left()
 
     async def _seen_in_place(self) -> list[str]:

@@ -116,9 +116,8 @@ class Hands:
             answer = ("ok", await work())
         except (OSError, UserError) as error:
             answer = ("error", pack_error(error))
-        if (
-            os.getppid() != self._ray
-        ):  # which ends what runs here before this process: it ended by nothing of its own
+        if os.getppid() != self._ray:
+            # It ends what runs here before this process: that ended by nothing of its own.
             raise OrphanedError("Ray on it has ended")
         return pack(answer)
 

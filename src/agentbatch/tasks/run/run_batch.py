@@ -111,7 +111,7 @@ async def run_batch(
             prepared = await _with_kept_tasks(prepared, store)
         settings = {**recorded_settings(prepared.settings), "mode": prepared.mode}
         if before is not None:
-            refuse_moved(before, settings, _task_file(prepared))
+            refuse_moved(before, settings, prepared.task_file)
             refuse_turned_link(before, settings, prepared.results_file)
         resume_plan = load_resume_plan(prepared, store)
         if session.was_killed:
@@ -198,10 +198,6 @@ async def _watching(ended: Callable[[], Awaitable[str]] | None, engine: TasksEng
         watcher.cancel()
 
 
-def _task_file(prepared: PreparedRun) -> Path:
-    return (prepared.folder / prepared.settings.tasks).resolve()
-
-
 def _run_started(
     prepared: PreparedRun,
     session: RunSession,
@@ -214,7 +210,7 @@ def _run_started(
         **session.identity(),
         settings=settings,
         flags=recorded_flags(prepared.flags, session.before),
-        task_file=str(_task_file(prepared)),
+        task_file=str(prepared.task_file),
         results=str(prepared.results_file),
         own_files=prepared.own_digests if prepared.exposed else {},
         mode=prepared.mode,

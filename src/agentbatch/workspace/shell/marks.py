@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Literal, NamedTuple
 
@@ -48,33 +48,38 @@ class Members(NamedTuple):
 
 def sweep(token: str, leader: int = 0) -> None:
     """Kill every process that carries `token`, and what descends from one or from `leader`, until none is left."""
+    for sweeps, pids in zip(range(SWEEPS), _until_none(token, leader), strict=False):
+        time.sleep(sweeps * PAUSE)
+        _tell(pids, signal.SIGKILL)
+
+
+def ask_to_end(token: str, patience: float) -> None:
+    """SIGTERM for every process that carries `token`; returns when all have ended, or after so many seconds."""
+    until, asked = time.monotonic() + patience, set[int]()
+    for pids in _until_none(token):
+        if time.monotonic() > until:
+            return
+        _tell(pids - asked, signal.SIGTERM)
+        asked |= pids
+        time.sleep(PAUSE)
+
+
+def _until_none(token: str, leader: int = 0) -> Iterator[set[int]]:
+    """Who is there, look after look, until certainly nobody is."""
     doubts, ended = 0, frozenset[int]()
-    for sweeps in range(SWEEPS):
+    while True:
         found = members(token, leader)
         doubts = 0 if found.pids else doubts + 1
         if not found.pids and (found.settled(ended) or doubts > MAX_DOUBTS):
             return
         ended = found.ended
-        time.sleep(sweeps * PAUSE)
-        for pid in found.pids:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        yield found.pids
 
 
-def ask_to_end(token: str, patience: float) -> None:
-    """SIGTERM for every process that carries `token`; returns when all have ended, or after so many seconds."""
-    until, doubts, ended, asked = time.monotonic() + patience, 0, frozenset[int](), set[int]()
-    while time.monotonic() < until:
-        found = members(token)
-        doubts = 0 if found.pids else doubts + 1
-        if not found.pids and (found.settled(ended) or doubts > MAX_DOUBTS):
-            return
-        ended = found.ended
-        for pid in found.pids - asked:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGTERM)
-        asked |= found.pids
-        time.sleep(PAUSE)
+def _tell(pids: Collection[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
 
 def members(token: str, leader: int = 0) -> Members:
