@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agentbatch.model.request.tool_schemas import KEPT
 from agentbatch.patterns import regex
 from agentbatch.text import clip, harmless
 
@@ -52,7 +53,6 @@ _LIMITS = (
     "maxLength", "pattern", "format", "minItems", "maxItems", "uniqueItems",
 )  # fmt: skip
 """Told in words."""
-_KEPT = frozenset(("type", "description", "enum", "properties", "required", "items", "anyOf"))
 _SILENT = frozenset(
     ("title", "$schema", "$id", "$defs", "definitions", "additionalProperties", "examples", *_LIMITS)
 )
@@ -132,7 +132,7 @@ class _Cleaner:
             self.note("cut where it was deep")
             kind = _kind(schema)
             return {"type": kind} if kind in _SCALARS else EMPTY
-        for keyword in schema.keys() - _KEPT - _SILENT - {"oneOf", "allOf", "$ref", "nullable"}:
+        for keyword in schema.keys() - KEPT - _SILENT - {"oneOf", "allOf", "$ref", "nullable"}:
             self.note(f"`{clip(str(keyword), 40)}` left out")
         choices = self._choices(schema)
         if choices is not None and len(choices) != 1:
