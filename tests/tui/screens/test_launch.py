@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from tests.support.engines import end_engines
 from tests.support.keys import without_settings
 from tests.support.paths import CHECKOUT
 from tests.support.screens import until
+from tests.support.slow_start import waiting_at_start
 from tests.support.waiting import PATIENCE
 from tests.support.waiting import until as wait_for
 
@@ -225,8 +225,8 @@ async def is_resumed_with_what_was_chosen(project: Project, run: RunFolder) -> N
 @pytest.mark.slow
 async def test_escape_calls_a_start_off(project: Project) -> None:
     project.write(sample("t"))
-    app = project.app("-t", "never.json")
-    os.mkfifo(project.folder / "never.json")  # the engine reads it until somebody writes
+    _, project.environ = waiting_at_start(project.folder.parent, project.environ)
+    app = project.app()
     async with app.run_test(size=(80, 24)) as pilot:
         await checked(pilot, app)
         await pilot.press("ctrl+s")
@@ -245,8 +245,8 @@ async def test_escape_calls_a_start_off(project: Project) -> None:
 
 async def test_leaving_while_it_starts_ends_what_was_started(project: Project) -> None:
     project.write(sample("t"))
-    app = project.app("-t", "never.json")
-    os.mkfifo(project.folder / "never.json")
+    _, project.environ = waiting_at_start(project.folder.parent, project.environ)
+    app = project.app()
     async with app.run_test(size=(80, 24)) as pilot:
         await checked(pilot, app)
         await pilot.press("ctrl+s")
