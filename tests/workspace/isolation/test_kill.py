@@ -104,7 +104,7 @@ async def test_a_git_that_a_killed_engine_left_at_work_has_ended_when_the_run_is
     repository, tasks = make_repository(tmp_path / "repo", {"a": "a"}), tmp_path / "tasks"
     begun, asked, wrapped = tmp_path / "begun", tmp_path / "asked", tmp_path / "bin/git"
     wrapped.parent.mkdir()
-    waits = f"trap 'touch {asked}; exit 1' TERM; touch {begun}; sleep 600 & wait"
+    waits = f"trap ': >{asked}; exit 1' TERM; : >{begun}; sleep 600 & wait"
     words = f'case "$*" in *"worktree add"*) {waits} ;; esac; exec {shutil.which("git")} "$@"'
     wrapped.write_text(f"#!/bin/bash\n{words}\n")
     wrapped.chmod(0o755)
