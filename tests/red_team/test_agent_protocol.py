@@ -9,7 +9,7 @@ import pytest
 
 from agentbatch.tasks.coders.acp.agent import AcpAgent
 from agentbatch.tasks.coders.external.limits import AgentProblem, TurnLimits
-from agentbatch.tasks.coders.external.telling.happenings import CallTold, Happening, Said
+from agentbatch.tasks.coders.external.updates.update import AgentUpdate, MessageChunk, ToolCallUpdate
 
 SESSION = "s"
 ANSWER = b'{"jsonrpc":"2.0","id":%d,"result":{"stopReason":"end_turn"}}\n'
@@ -143,7 +143,7 @@ ATTEMPTS = {
 
 @pytest.mark.parametrize("name", ATTEMPTS)
 async def test_a_turn_ends_and_nothing_else_counts(name: str) -> None:
-    attempt, told = ATTEMPTS[name], list[Happening]()
+    attempt, told = ATTEMPTS[name], list[AgentUpdate]()
     talk = Talk(attempt.sent)
     agent = AcpAgent(
         talk, told.append, allow=True, limits=TurnLimits(poll=0.05, grace=0.1, start=10.0, silence=10.0)
@@ -158,8 +158,8 @@ async def test_a_turn_ends_and_nothing_else_counts(name: str) -> None:
         except AgentProblem:
             end = ""
         assert end[:12] == attempt.end[:12]
-        assert "".join(one.text for one in told if isinstance(one, Said)) == attempt.said
-        assert not [one for one in told if isinstance(one, CallTold) and one.command]
+        assert "".join(one.text for one in told if isinstance(one, MessageChunk)) == attempt.said
+        assert not [one for one in told if isinstance(one, ToolCallUpdate) and one.command]
         answers = talk.heard[before + 1 :]
         assert len(answers) == attempt.answers
         assert all("method" not in one for one in answers)

@@ -19,9 +19,9 @@ from agentbatch.tasks.coders.acp import permission
 from agentbatch.tasks.coders.acp.updates import read_update, read_usage
 from agentbatch.tasks.coders.coder import CoderState, Numbers
 from agentbatch.tasks.coders.command.asking import asking
-from agentbatch.tasks.coders.command.readers.told import Ended, Session
+from agentbatch.tasks.coders.command.readers.reader import Ended, Session
 from agentbatch.tasks.coders.command.session import READERS
-from agentbatch.tasks.coders.external.telling.record import Record
+from agentbatch.tasks.coders.external.updates.record import Record
 from agentbatch.tasks.run.prepare.own_files import digests, planted_coders
 from agentbatch.tasks.run.prepare.prepare import prepare
 from tests.support.acp import acp_stage, update

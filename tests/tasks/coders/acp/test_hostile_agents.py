@@ -14,8 +14,8 @@ from agentbatch.runs import events as e
 from agentbatch.spending.budget import BudgetExhausted
 from agentbatch.tasks.coders.acp.transport import MAX_MESSAGE, parsed
 from agentbatch.tasks.coders.external.limits import MAX_WEIGHT
-from agentbatch.tasks.coders.external.program import Told
-from agentbatch.tasks.coders.external.telling.record import MAX_OPEN, NOT_TOLD
+from agentbatch.tasks.coders.external.program import ModelAddress
+from agentbatch.tasks.coders.external.updates.record import MAX_OPEN, NOT_TOLD
 from tests.support.acp import acp_stage, update
 from tests.support.programs import standing_in
 from tests.support.waiting import until
@@ -299,8 +299,8 @@ class Held:
     model: str = "m"
     counted: bool = True
 
-    def told(self) -> Told:
-        return Told(self.model)
+    def model_address(self) -> ModelAddress:
+        return ModelAddress(self.model)
 
     def use(self, model: str) -> bool:
         return False

@@ -8,7 +8,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.mcp.server import McpServer
-from agentbatch.tasks.coders.acp.servers import told_servers
+from agentbatch.tasks.coders.acp.servers import acp_servers
 from tests.support.acp import acp_stage
 from tests.support.paths import CHECKOUT
 
@@ -53,7 +53,7 @@ SECRET = McpServer(url="https://docs.example.com/mcp", headers={"Authorization":
 def test_what_an_agent_is_told(
     server: McpServer, takes: list[str], told: dict[str, object] | None, sentence: str
 ) -> None:
-    found, left_out = told_servers({"s": server}, takes)
+    found, left_out = acp_servers({"s": server}, takes)
     shown = [one.model_dump(by_alias=True, exclude_none=True) for one in found]
     assert shown == ([] if told is None else [{"name": "s", **told}])
     assert left_out == ([sentence] if sentence else [])

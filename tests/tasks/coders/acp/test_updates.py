@@ -6,12 +6,12 @@ import pytest
 
 from agentbatch.tasks.coders.acp.permission import answer
 from agentbatch.tasks.coders.acp.updates import read_quota, read_update, read_usage
-from agentbatch.tasks.coders.external.telling.happenings import (
-    CallTold,
-    CostTold,
-    Planned,
-    Said,
-    TokensTold,
+from agentbatch.tasks.coders.external.updates.update import (
+    CostUpdate,
+    MessageChunk,
+    PlanUpdate,
+    ToolCallUpdate,
+    UsageUpdate,
     cut,
 )
 
@@ -23,19 +23,19 @@ def text(value: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("update", "told"),
     [
-        ({"sessionUpdate": "agent_message_chunk", "content": text("Hi")}, Said("Hi")),
-        ({"sessionUpdate": "agent_thought_chunk", "content": text("Hm")}, Said("Hm", thought=True)),
+        ({"sessionUpdate": "agent_message_chunk", "content": text("Hi")}, MessageChunk("Hi")),
+        ({"sessionUpdate": "agent_thought_chunk", "content": text("Hm")}, MessageChunk("Hm", thought=True)),
         ({"sessionUpdate": "agent_message_chunk", "content": text("")}, None),
         (
             {"sessionUpdate": "agent_message_chunk", "content": {"type": "image", "data": "x"}},
-            Said("[image]"),
+            MessageChunk("[image]"),
         ),
         (
             {
                 "sessionUpdate": "agent_message_chunk",
                 "content": {"type": "resource_link", "uri": "file:///a"},
             },
-            Said("file:///a"),
+            MessageChunk("file:///a"),
         ),
         ({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": 3}}, None),
         ({"sessionUpdate": "agent_message_chunk", "content": None}, None),
@@ -48,9 +48,9 @@ def text(value: str) -> dict[str, Any]:
         ({}, None),
         (
             {"sessionUpdate": "plan", "entries": [{"content": "a", "status": "completed"}, "x", {}]},
-            Planned((("a", "completed"), ("", ""))),
+            PlanUpdate((("a", "completed"), ("", ""))),
         ),
-        ({"sessionUpdate": "plan", "entries": None}, Planned(())),
+        ({"sessionUpdate": "plan", "entries": None}, PlanUpdate(())),
         (
             {
                 "sessionUpdate": "usage_update",
@@ -58,7 +58,7 @@ def text(value: str) -> dict[str, Any]:
                 "size": 9,
                 "cost": {"amount": 0.5, "currency": "USD"},
             },
-            CostTold(0.5),
+            CostUpdate(0.5),
         ),
         ({"sessionUpdate": "usage_update", "used": 5, "size": 9}, None),
         ({"sessionUpdate": "usage_update", "cost": {"amount": 0.5, "currency": "EUR"}}, None),
@@ -161,7 +161,7 @@ def test_what_an_update_says(update: dict[str, Any], told: object) -> None:
 )  # fmt: skip
 def test_what_a_call_says(fields: dict[str, Any], told: dict[str, Any]) -> None:
     update = read_update({"sessionUpdate": "tool_call_update", "toolCallId": "a", **fields})
-    assert isinstance(update, CallTold)
+    assert isinstance(update, ToolCallUpdate)
     assert {name: getattr(update, name) for name in told} == told
     assert not update.begins
 
@@ -171,8 +171,8 @@ def test_goose_tells_what_a_call_is_by_the_name_of_its_tool_alone() -> None:
     told = {"toolCallId": "a", "title": "shell · make", "rawInput": {"command": "make"}, "_meta": meta}
     begun = read_update({"sessionUpdate": "tool_call", **told})
     over = read_update({"sessionUpdate": "tool_call_update", "toolCallId": "a", "status": "completed"})
-    assert isinstance(begun, CallTold)
-    assert isinstance(over, CallTold)
+    assert isinstance(begun, ToolCallUpdate)
+    assert isinstance(over, ToolCallUpdate)
     assert (begun.kind, begun.command, over.kind) == ("execute", "make", None)
 
 
@@ -187,14 +187,14 @@ def test_goose_tells_what_a_call_is_by_the_name_of_its_tool_alone() -> None:
                 "cachedWriteTokens": 2,
                 "totalTokens": 20,
             },
-            TokensTold(15, 5, 3, 2),
+            UsageUpdate(15, 5, 3, 2),
         ),
-        ({"inputTokens": -1, "outputTokens": "5", "cachedReadTokens": 10**20}, TokensTold(0, 0)),
+        ({"inputTokens": -1, "outputTokens": "5", "cachedReadTokens": 10**20}, UsageUpdate(0, 0)),
         (None, None),
         ([], None),
     ],
 )
-def test_what_a_turn_has_taken(usage: object, told: TokensTold | None) -> None:
+def test_what_a_turn_has_taken(usage: object, told: UsageUpdate | None) -> None:
     assert read_usage(usage) == told
 
 
@@ -203,15 +203,15 @@ def test_what_a_turn_has_taken(usage: object, told: TokensTold | None) -> None:
     [
         (
             {"quota": {"token_count": {"input_tokens": 35208, "output_tokens": 49}, "model_usage": []}},
-            TokensTold(35208, 49),
+            UsageUpdate(35208, 49),
         ),
-        ({"quota": {"token_count": {"input_tokens": "1"}}}, TokensTold(0, 0)),
+        ({"quota": {"token_count": {"input_tokens": "1"}}}, UsageUpdate(0, 0)),
         ({"quota": [1]}, None),
         ({"quota": {"token_count": None}}, None),
         (None, None),
     ],
 )
-def test_what_a_turn_of_gemini_has_taken(meta: object, told: TokensTold | None) -> None:
+def test_what_a_turn_of_gemini_has_taken(meta: object, told: UsageUpdate | None) -> None:
     assert read_quota(meta) == told
 
 

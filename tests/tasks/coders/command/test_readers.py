@@ -13,32 +13,38 @@ from agentbatch.tasks.coders.command.readers.gemini import GeminiReader
 from agentbatch.tasks.coders.command.readers.opencode import OpencodeReader
 from agentbatch.tasks.coders.command.readers.pi import PiReader
 from agentbatch.tasks.coders.command.readers.plain import PlainReader
-from agentbatch.tasks.coders.command.readers.told import Ended, Reader, Session, Told
+from agentbatch.tasks.coders.command.readers.reader import Ended, Reader, ReaderUpdate, Session
 from agentbatch.tasks.coders.external.limits import MAX_WEIGHT
-from agentbatch.tasks.coders.external.telling.happenings import CallTold, CostTold, Planned, Said, TokensTold
+from agentbatch.tasks.coders.external.updates.update import (
+    CostUpdate,
+    MessageChunk,
+    PlanUpdate,
+    ToolCallUpdate,
+    UsageUpdate,
+)
 
 
-def begins(name: str, tool: str, kind: str, arguments: dict[str, Any], **more: Any) -> CallTold:
-    return CallTold(name, True, tool, kind, "in_progress", arguments=arguments, **more)
+def begins(name: str, tool: str, kind: str, arguments: dict[str, Any], **more: Any) -> ToolCallUpdate:
+    return ToolCallUpdate(name, True, tool, kind, "in_progress", arguments=arguments, **more)
 
 
-RECORDINGS: dict[str, tuple[Callable[[], Reader], list[Told]]] = {
+RECORDINGS: dict[str, tuple[Callable[[], Reader], list[ReaderUpdate]]] = {
     "claude": (
         ClaudeReader,
         [
             Session("0b-1", "2.1.197"),
-            Said("Hm.", thought=True),
-            Said("I begin.\n"),
+            MessageChunk("Hm.", thought=True),
+            MessageChunk("I begin.\n"),
             begins("t1", "Bash", "execute", command="make", arguments={"command": "make", "description": "Build"}),
-            CallTold("t1", status="failed", exit_code=2, output="Exit code 2\nno rule"),
+            ToolCallUpdate("t1", status="failed", exit_code=2, output="Exit code 2\nno rule"),
             begins("t2", "Bash", "execute", command="true", arguments={"command": "true"}),
-            CallTold("t2", status="completed", exit_code=0, output="ok"),
+            ToolCallUpdate("t2", status="completed", exit_code=0, output="ok"),
             begins("t3", "Bash", "execute", command="serve", arguments={"command": "serve", "run_in_background": True}),
-            CallTold("t3", status="completed", output="in the background"),
-            Planned((("a", "completed"), ("b", "in_progress"))),
+            ToolCallUpdate("t3", status="completed", output="in the background"),
+            PlanUpdate((("a", "completed"), ("b", "in_progress"))),
             begins("t5", "Edit", "edit", paths=("/w/a.py",), arguments={"file_path": "/w/a.py", "old_string": "x"}),
-            CostTold(0.25),
-            TokensTold(19, 3, 5, 4),
+            CostUpdate(0.25),
+            UsageUpdate(19, 3, 5, 4),
             Ended("end_turn"),
         ],
     ),
@@ -47,7 +53,7 @@ RECORDINGS: dict[str, tuple[Callable[[], Reader], list[Told]]] = {
         [
             Session("q1", "0.15.10"),
             begins("c", "run_shell_command", "execute", command="ls x", arguments={"command": "ls x"}),
-            CallTold("c", status="completed", exit_code=2, output="Command: ls x\nOutput: (empty)\nExit Code: 2"),
+            ToolCallUpdate("c", status="completed", exit_code=2, output="Command: ls x\nOutput: (empty)\nExit Code: 2"),
             Ended("error", "[API Error: 402]"),
         ],
     ),
@@ -55,13 +61,13 @@ RECORDINGS: dict[str, tuple[Callable[[], Reader], list[Told]]] = {
         CodexReader,
         [
             Session("019a-7"),
-            Said("**Look**\n", thought=True),
-            CallTold("item_1", True, "command_execution", "execute", "in_progress", "make test"),
-            CallTold("item_1", False, "command_execution", "execute", "failed", "make test", 1, "1 failed\n"),
-            CallTold("item_2", False, "file_change", "edit", "completed", paths=("/w/a.py",)),
-            Planned((("a", "completed"), ("b", "pending"))),
-            Said("Done.\n"),
-            TokensTold(100, 9, 60),
+            MessageChunk("**Look**\n", thought=True),
+            ToolCallUpdate("item_1", True, "command_execution", "execute", "in_progress", "make test"),
+            ToolCallUpdate("item_1", False, "command_execution", "execute", "failed", "make test", 1, "1 failed\n"),
+            ToolCallUpdate("item_2", False, "file_change", "edit", "completed", paths=("/w/a.py",)),
+            PlanUpdate((("a", "completed"), ("b", "pending"))),
+            MessageChunk("Done.\n"),
+            UsageUpdate(100, 9, 60),
             Ended("end_turn"),
         ],
     ),
@@ -70,12 +76,12 @@ RECORDINGS: dict[str, tuple[Callable[[], Reader], list[Told]]] = {
         [
             Session("ses_1"),
             begins("k", "bash", "execute", command="false", arguments={"command": "false"}),
-            CallTold("k", status="completed", exit_code=1),
+            ToolCallUpdate("k", status="completed", exit_code=1),
             begins("l", "write", "edit", paths=("/w/b",), arguments={"filePath": "/w/b"}),
-            CallTold("l", status="failed", output="denied"),
-            CostTold(0.5),
-            Said("Done.\n"),
-            CostTold(0.75),
+            ToolCallUpdate("l", status="failed", output="denied"),
+            CostUpdate(0.5),
+            MessageChunk("Done.\n"),
+            CostUpdate(0.75),
             Ended("end_turn"),
         ],
     ),
@@ -83,19 +89,19 @@ RECORDINGS: dict[str, tuple[Callable[[], Reader], list[Told]]] = {
         PiReader,
         [
             Session("01a2-7", "pi"),
-            Said("Hm.", thought=True),
-            Said("I write it.\n"),
+            MessageChunk("Hm.", thought=True),
+            MessageChunk("I write it.\n"),
             begins("a", "write", "edit", paths=("b.txt",), arguments={"path": "b.txt", "content": "b"}),
-            CallTold("a", status="completed", output="Successfully wrote to b.txt"),
+            ToolCallUpdate("a", status="completed", output="Successfully wrote to b.txt"),
             begins("c", "bash", "execute", command="make", arguments={"command": "make"}),
-            CallTold("c", status="failed", exit_code=2, output="no rule\n\n\nCommand exited with code 2"),
+            ToolCallUpdate("c", status="failed", exit_code=2, output="no rule\n\n\nCommand exited with code 2"),
             begins("d", "bash", "execute", command="true", arguments={"command": "true"}),
-            CallTold("d", status="completed", exit_code=0),
+            ToolCallUpdate("d", status="completed", exit_code=0),
             begins("e", "bash", "execute", command="false", arguments={"command": "false"}),
-            CallTold("e", status="failed", exit_code=1, output="x"),
-            Said("Done.\n"),
-            CostTold(0.25),
-            TokensTold(203, 24, 80, 3),
+            ToolCallUpdate("e", status="failed", exit_code=1, output="x"),
+            MessageChunk("Done.\n"),
+            CostUpdate(0.25),
+            UsageUpdate(203, 24, 80, 3),
             Ended("end_turn"),
         ],
     ),
@@ -103,11 +109,11 @@ RECORDINGS: dict[str, tuple[Callable[[], Reader], list[Told]]] = {
         GeminiReader,
         [
             Session("g-1"),
-            Said("I "),
-            Said("see."),
+            MessageChunk("I "),
+            MessageChunk("see."),
             begins("r1", "run_shell_command", "execute", command="ls", arguments={"command": "ls"}),
-            CallTold("r1", status="completed", exit_code=0, output="a\nExit Code: 0"),
-            CallTold("r2", status="failed", output="gone"),
+            ToolCallUpdate("r1", status="completed", exit_code=0, output="a\nExit Code: 0"),
+            ToolCallUpdate("r2", status="failed", output="gone"),
             Ended("end_turn"),
         ],
     ),
@@ -164,7 +170,7 @@ def test_how_a_turn_of_pi_ends_at_the_end_of_its_output(stop: object, ended: End
 )  # fmt: skip
 def test_plain_output_is_what_it_says(text: str, code: int, reason: str) -> None:
     reader = PlainReader()
-    assert list(reader.read(f"\x1b[31m{text}\x07".encode())) == [Said(f"{text}\n")]
+    assert list(reader.read(f"\x1b[31m{text}\x07".encode())) == [MessageChunk(f"{text}\n")]
     assert [told.reason for told in reader.end(code) if isinstance(told, Ended)] == [reason]
 
 
@@ -231,6 +237,6 @@ def test_what_would_take_too_much_memory_is_left_out() -> None:
 )
 def test_the_command_that_codex_gives_its_shell(told: str, command: str) -> None:
     item = {"type": "command_execution", "id": "1", "command": told, "exit_code": 0, "status": "completed"}
-    (call,) = CodexReader().told({"type": "item.completed", "item": item})
-    assert isinstance(call, CallTold)
+    (call,) = CodexReader().parse({"type": "item.completed", "item": item})
+    assert isinstance(call, ToolCallUpdate)
     assert call.command == command

@@ -28,11 +28,11 @@ from acp.schema import (
 
 from agentbatch import __version__
 from agentbatch.tasks.coders.acp import permission
-from agentbatch.tasks.coders.acp.servers import Told
+from agentbatch.tasks.coders.acp.servers import AcpServers
 from agentbatch.tasks.coders.acp.transport import ProcessTransport
 from agentbatch.tasks.coders.acp.updates import read_quota, read_update, read_usage
 from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, Pace, TurnEnded, TurnLimits
-from agentbatch.tasks.coders.external.telling.happenings import Happening
+from agentbatch.tasks.coders.external.updates.update import AgentUpdate
 from agentbatch.text import clip, list_names
 from agentbatch.workspace.workspace import Process
 
@@ -51,7 +51,7 @@ class AcpAgent:
     def __init__(
         self,
         process: Process,
-        take: Callable[[Happening], None],
+        take: Callable[[AgentUpdate], None],
         *,
         allow: bool,
         limits: TurnLimits,
@@ -120,7 +120,7 @@ class AcpAgent:
         if isinstance(info, dict):
             self.name = clip(f"{info.get('name', '')} {info.get('version', '')}", 80).strip()
 
-    async def begin(self, directory: str, servers: Told = ()) -> dict[str, Any]:
+    async def begin(self, directory: str, servers: AcpServers = ()) -> dict[str, Any]:
         """A new session; what the agent says of its modes and options. Raises AgentProblem."""
         try:
             answer = await self._ask("session/new", NewSessionRequest(cwd=directory, mcp_servers=[*servers]))
@@ -138,7 +138,7 @@ class AcpAgent:
         self._note_options(answer)
         return answer
 
-    async def load(self, session: str, directory: str, servers: Told = ()) -> bool:
+    async def load(self, session: str, directory: str, servers: AcpServers = ()) -> bool:
         """Take up a session of before; False: it cannot."""
         if not self.loads:
             return False
@@ -184,9 +184,9 @@ class AcpAgent:
             answer = await asked
         finally:
             self._in_turn = False
-        told = read_usage(answer.get("usage")) or read_quota(answer.get("_meta"))
-        if told is not None:
-            self._take(told)
+        usage = read_usage(answer.get("usage")) or read_quota(answer.get("_meta"))
+        if usage is not None:
+            self._take(usage)
         return str(answer.get("stopReason"))[:40]
 
     async def cancel(self) -> None:
@@ -223,8 +223,8 @@ class AcpAgent:
         except TimeoutError:
             raise AgentProblem(f"It did not answer `{method}` within {patience:.0f} seconds.") from None
         except RequestError as error:
-            told = _told(error.code, str(error), error.data)
-            raise AgentRefusal(f"It refused `{method}`: {told}", error.code) from None
+            sentence = _told(error.code, str(error), error.data)
+            raise AgentRefusal(f"It refused `{method}`: {sentence}", error.code) from None
         except OSError:
             raise AgentProblem(await self._why_gone()) from None
         return answer if isinstance(answer, dict) else {}
@@ -265,8 +265,8 @@ class AcpAgent:
         return {"error": NOT_FOUND}
 
     def _hear(self, update: Mapping[str, Any]) -> None:
-        if (told := read_update(update)) is not None:
-            self._take(told)
+        if (read := read_update(update)) is not None:
+            self._take(read)
 
     def _permit(self, params: Mapping[str, Any]) -> dict[str, Any]:
         call = params.get("toolCall")

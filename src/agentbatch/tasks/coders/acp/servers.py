@@ -6,29 +6,29 @@ from acp.schema import EnvVariable, HttpMcpServer, McpServerStdio, SseMcpServer
 
 from agentbatch.mcp.server import McpServer
 
-Told = Sequence[HttpMcpServer | SseMcpServer | McpServerStdio]
+AcpServers = Sequence[HttpMcpServer | SseMcpServer | McpServerStdio]
 
 
-def told_servers(
+def acp_servers(
     servers: Mapping[str, McpServer], takes: Collection[str]
 ) -> tuple[list[HttpMcpServer | SseMcpServer | McpServerStdio], list[str]]:
     """For `session/new`, and a sentence for each that it cannot have. `takes`: `http` and `sse`, as far as it does."""
-    told: list[HttpMcpServer | SseMcpServer | McpServerStdio] = []
+    given: list[HttpMcpServer | SseMcpServer | McpServerStdio] = []
     left_out = []
     for name, server in servers.items():
         if server.command:
-            told.append(_command(name, server))
+            given.append(_command(name, server))
         elif server.headers:
             left_out.append(
                 f"It does not get the MCP server {name}, whose headers stay outside of its walls."
             )
         elif server.sse and "sse" in takes:
-            told.append(SseMcpServer(type="sse", name=name, url=server.url, headers=[]))
+            given.append(SseMcpServer(type="sse", name=name, url=server.url, headers=[]))
         elif not server.sse and "http" in takes:
-            told.append(HttpMcpServer(type="http", name=name, url=server.url, headers=[]))
+            given.append(HttpMcpServer(type="http", name=name, url=server.url, headers=[]))
         else:
             left_out.append(f"It takes no such MCP servers as {name} by HTTP, and does without.")
-    return told, left_out
+    return given, left_out
 
 
 def _command(name: str, server: McpServer) -> McpServerStdio:

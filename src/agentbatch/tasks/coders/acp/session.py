@@ -58,10 +58,12 @@ class AcpSession(ExternalSession):
 
     async def _start(self) -> None:
         from agentbatch.tasks.coders.acp.agent import AcpAgent
-        from agentbatch.tasks.coders.acp.servers import told_servers
+        from agentbatch.tasks.coders.acp.servers import acp_servers
 
         entry, info = self.parts.entry, self.workspace.info
-        process = await self.workspace.open(program(entry, info, self.access.told(), values=self.values))
+        process = await self.workspace.open(
+            program(entry, info, self.access.model_address(), values=self.values)
+        )
         allow = info.sandbox != "none"
         agent = self._agent = AcpAgent(
             process,
@@ -72,8 +74,8 @@ class AcpSession(ExternalSession):
             is_busy=lambda: self.access.busy,
         )
         await agent.greet()
-        told = {} if entry.configures_servers else self.servers
-        servers, left_out = told_servers(told, agent.takes)
+        own = {} if entry.configures_servers else self.servers
+        servers, left_out = acp_servers(own, agent.takes)
         for sentence in () if self._told_of_servers else left_out:
             self.tell(sentence)
         self._told_of_servers = True
@@ -89,11 +91,11 @@ class AcpSession(ExternalSession):
     async def _set_up(self, agent: "AcpAgent") -> None:
         """Its mode and options, before the first prompt: some begin with less leave than they need, and say that all
         is done."""
-        entry, info, told = self.parts.entry, self.workspace.info, self.access.told()
+        entry, info, address = self.parts.entry, self.workspace.info, self.access.model_address()
         if entry.mode:
             await agent.set_mode(entry.mode)
         for name, value in entry.options.items():
-            await agent.set_option(name, filled(value, entry, info, told))
+            await agent.set_option(name, filled(value, entry, info, address))
 
     def _tell_refused(self, what: str) -> None:
         if not self._refused:

@@ -153,13 +153,13 @@ def _as_answer(message: dict[str, Any]) -> dict[str, Any] | None:
         return None
     if error is None:
         return {"id": request, "result": message.get("result")}
-    told = error if isinstance(error, dict) else {"message": str(error)[:1000]}
-    code = told.get("code")
+    problem = error if isinstance(error, dict) else {"message": str(error)[:1000]}
+    code = problem.get("code")
     return {
         "id": request,
         "error": {
             "code": code if type(code) is int else -32603,
-            "message": str(told.get("message", ""))[:1000],
-            "data": told.get("data"),
+            "message": str(problem.get("message", ""))[:1000],
+            "data": problem.get("data"),
         },
     }

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentbatch.patterns import regex
-from agentbatch.tasks.coders.external.telling.happenings import (
-    CallTold,
-    CostTold,
-    Happening,
-    Planned,
-    Said,
-    TokensTold,
+from agentbatch.tasks.coders.external.updates.tools import KINDS
+from agentbatch.tasks.coders.external.updates.update import (
+    AgentUpdate,
+    CostUpdate,
+    MessageChunk,
+    PlanUpdate,
+    ToolCallUpdate,
+    UsageUpdate,
     cut,
-    exit_in,
+    exit_code_in,
 )
-from agentbatch.tasks.coders.external.telling.tools import KINDS
 
 MAX_PATHS = 50
 MAX_ENTRIES = 50
@@ -23,30 +23,32 @@ MAX_ID = 200
 MAX_COMMAND = 20_000
 
 
-def read_update(update: Mapping[str, Any]) -> Happening | None:
+def read_update(update: Mapping[str, Any]) -> AgentUpdate | None:
     """The `update` of a `session/update`; None: it says nothing that is shown."""
     match update.get("sessionUpdate"):
         case "agent_message_chunk":
             text = _text(update.get("content"))
-            return Said(text) if text else None
+            return MessageChunk(text) if text else None
         case "agent_thought_chunk":
             text = _text(update.get("content"))
-            return Said(text, thought=True) if text else None
+            return MessageChunk(text, thought=True) if text else None
         case "tool_call" | "tool_call_update":
             return _call(update)
         case "plan":
             entries = [one for one in _list(update.get("entries"))[:MAX_ENTRIES] if isinstance(one, dict)]
-            return Planned(
+            return PlanUpdate(
                 tuple((cut(str(one.get("content", "")), 500), str(one.get("status", ""))) for one in entries)
             )
         case "usage_update":
             cost = update.get("cost")
             amount = cost.get("amount") if isinstance(cost, dict) and cost.get("currency") == "USD" else None
-            return CostTold(float(amount)) if isinstance(amount, int | float) and 0 <= amount < 1e9 else None
+            return (
+                CostUpdate(float(amount)) if isinstance(amount, int | float) and 0 <= amount < 1e9 else None
+            )
     return None
 
 
-def read_usage(usage: object) -> TokensTold | None:
+def read_usage(usage: object) -> UsageUpdate | None:
     """Of the answer to a prompt: a draft of the protocol, whose numbers are a turn's with some agents, the latest
     call's with others."""
     if not isinstance(usage, dict):
@@ -57,10 +59,10 @@ def read_usage(usage: object) -> TokensTold | None:
         return value if type(value) is int and 0 <= value < 1 << 40 else 0
 
     cached, written = count("cachedReadTokens"), count("cachedWriteTokens")
-    return TokensTold(count("inputTokens") + cached + written, count("outputTokens"), cached, written)
+    return UsageUpdate(count("inputTokens") + cached + written, count("outputTokens"), cached, written)
 
 
-def read_quota(meta: object) -> TokensTold | None:
+def read_quota(meta: object) -> UsageUpdate | None:
     """As Gemini CLI tells a turn's instead, in the `_meta` of the same answer; what was cached it does not say."""
     quota = meta.get("quota") if isinstance(meta, dict) else None
     counts = quota.get("token_count") if isinstance(quota, dict) else None
@@ -71,7 +73,7 @@ def read_quota(meta: object) -> TokensTold | None:
     )
 
 
-def _call(update: Mapping[str, Any]) -> CallTold | None:
+def _call(update: Mapping[str, Any]) -> ToolCallUpdate | None:
     name = update.get("toolCallId")
     if not isinstance(name, str) or not name:
         return None
@@ -87,7 +89,7 @@ def _call(update: Mapping[str, Any]) -> CallTold | None:
         tool = found[1]
         if KINDS.get(tool) == "execute":
             command = _string(update.get("title"), MAX_COMMAND)
-    return CallTold(
+    return ToolCallUpdate(
         id=name[:MAX_ID],
         begins=update.get("sessionUpdate") == "tool_call",
         title=title,
@@ -142,8 +144,8 @@ def _exit_code(result: object, meta: object, output: str | None) -> int | None:
             for name in ("exit_code", "exitCode", "exit"):
                 if type(code := place.get(name)) is int and abs(code) < 1 << 32:
                     return code
-    found = exit_in(output or "")
-    return exit_in(result) if found is None and isinstance(result, str) else found
+    found = exit_code_in(output or "")
+    return exit_code_in(result) if found is None and isinstance(result, str) else found
 
 
 def _more(meta: object) -> str | None:

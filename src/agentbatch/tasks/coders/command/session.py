@@ -16,11 +16,11 @@ from agentbatch.tasks.coders.command.readers.gemini import GeminiReader
 from agentbatch.tasks.coders.command.readers.opencode import OpencodeReader
 from agentbatch.tasks.coders.command.readers.pi import PiReader
 from agentbatch.tasks.coders.command.readers.plain import PlainReader
-from agentbatch.tasks.coders.command.readers.told import Ended, Reader, Session, Told
+from agentbatch.tasks.coders.command.readers.reader import Ended, Reader, ReaderUpdate, Session
 from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, Pace, TurnEnded
 from agentbatch.tasks.coders.external.program import program
 from agentbatch.tasks.coders.external.session import ExternalSession, SessionParts
-from agentbatch.tasks.coders.external.telling.happenings import CostTold, TokensTold
+from agentbatch.tasks.coders.external.updates.update import CostUpdate, UsageUpdate
 from agentbatch.text import clip, harmless_line
 from agentbatch.workspace.workspace import Process
 
@@ -54,7 +54,7 @@ class CommandSession(ExternalSession):
         self._announced = False
         self._cost = 0.0
         """What it said that the runs before have cost."""
-        self._tokens: TokensTold | None = None
+        self._tokens: UsageUpdate | None = None
         """What it said that its session has taken, where it tells that."""
 
     async def ready(self) -> "CommandSession":
@@ -78,7 +78,7 @@ class CommandSession(ExternalSession):
         entry, info, gone_on_with = self._entry, self.workspace.info, self.known
         asked = asking(entry, text, gone_on_with, f"{info.homes}/{entry.name}")
         values = {**self.values, **asked.values}
-        start = program(entry, info, self.access.told(), asked.command, values)
+        start = program(entry, info, self.access.model_address(), asked.command, values)
         process = self._process = await self.workspace.open(
             replace(start, files={**start.files, **asked.files})
         )
@@ -112,11 +112,11 @@ class CommandSession(ExternalSession):
         )
         raise AgentRefusal(f"Its turn failed: {_quoted(last)}" if last else "Its turn failed.")
 
-    def of(self, told: Session, gone_on_with: str) -> None:
+    def of(self, update: Session, gone_on_with: str) -> None:
         """It says in which session it is."""
         if not self._entry.resume:
             return
-        name = told.id if names_sessions(self._entry) else LATEST
+        name = update.id if names_sessions(self._entry) else LATEST
         if not is_session(name):
             self.tell("Its session has no usable id; the next turn is a new one.")
             name = ""
@@ -124,21 +124,21 @@ class CommandSession(ExternalSession):
             self._announced = True
             again = bool(name) and name == gone_on_with
             late = name == LATEST and not again
-            self.begun(name, _quoted(told.agent), taken_up=again, late=late)
+            self.begun(name, _quoted(update.agent), taken_up=again, late=late)
 
-    def added(self, told: CostTold) -> CostTold:
+    def added(self, update: CostUpdate) -> CostUpdate:
         """With what the runs before have cost: each run begins at 0."""
-        return CostTold(self._cost + told.cost)
+        return CostUpdate(self._cost + update.cost)
 
-    def own(self, told: TokensTold, gone_on_with: str) -> TokensTold | None:
+    def own(self, update: UsageUpdate, gone_on_with: str) -> UsageUpdate | None:
         """The run's own; codex tells its whole session's. None: what the session had before is not known."""
         if self._entry.reader != "codex":
-            return told
-        before, self._tokens = self._tokens if gone_on_with else TokensTold(0, 0), told
+            return update
+        before, self._tokens = self._tokens if gone_on_with else UsageUpdate(0, 0), update
         if before is None:
             return None
-        counts = {name: max(0, value - getattr(before, name)) for name, value in vars(told).items()}
-        return TokensTold(**counts)
+        counts = {name: max(0, value - getattr(before, name)) for name, value in vars(update).items()}
+        return UsageUpdate(**counts)
 
 
 class _Run:
@@ -206,32 +206,32 @@ class _Run:
         finally:
             answer.cancel()
 
-    def _take_all(self, several: Iterable[Told]) -> None:
-        for told in several:
-            self._take(told)
+    def _take_all(self, several: Iterable[ReaderUpdate]) -> None:
+        for update in several:
+            self._take(update)
 
-    def _take(self, told: Told) -> None:
+    def _take(self, update: ReaderUpdate) -> None:
         session = self._session
-        if isinstance(told, Ended):
-            self._ended, self._ended_at = told, time.monotonic()
+        if isinstance(update, Ended):
+            self._ended, self._ended_at = update, time.monotonic()
             return
-        if isinstance(told, Session):
+        if isinstance(update, Session):
             self._named += 1
             if self._named <= MAX_NAMED:
-                session.of(told, self._gone_on_with)
+                session.of(update, self._gone_on_with)
             return
-        if isinstance(told, CostTold):
-            self.cost, told = told.cost, session.added(told)
-        elif isinstance(told, TokensTold):
-            own = session.own(told, self._gone_on_with)
+        if isinstance(update, CostUpdate):
+            self.cost, update = update.cost, session.added(update)
+        elif isinstance(update, UsageUpdate):
+            own = session.own(update, self._gone_on_with)
             if own is None:
                 return
-            told = own
+            update = own
         else:
             self.heard = True
             if not self._named and not names_sessions(session.parts.entry):
                 self._take(Session(""))
-        session.take(told)
+        session.take(update)
 
 
 class _Lingers(Exception):

@@ -6,7 +6,7 @@ from agentbatch.gateway.account import Account
 from agentbatch.model.reply import ModelError
 from agentbatch.spending.budget import BudgetExhausted
 from agentbatch.tasks.agents.role_models import RunParts
-from agentbatch.tasks.coders.external.program import Told
+from agentbatch.tasks.coders.external.program import ModelAddress
 from agentbatch.tasks.spec.plan import PlannedTask
 
 
@@ -28,7 +28,7 @@ class Access(Protocol):
         """The model is being asked, or a call of it waits for its turn: the agent has reason to be silent."""
         ...
 
-    def told(self) -> Told:
+    def model_address(self) -> ModelAddress:
         """Where the model is, for a program that starts now."""
         ...
 
@@ -42,7 +42,7 @@ class Access(Protocol):
         ...
 
     def close(self) -> None:
-        """Its calls are cut off, and no more are answered. Safe to repeat; `told` opens it again."""
+        """Its calls are cut off, and no more are answered. Safe to repeat; `model_address` opens it again."""
         ...
 
 
@@ -71,12 +71,12 @@ class GatewayAccess:
     def busy(self) -> bool:
         return self._account is not None and bool(self._account.calls)
 
-    def told(self) -> Told:
+    def model_address(self) -> ModelAddress:
         parts = self._parts
         if self._account is None:
             self._account = parts.models.account(parts.coder_model, self._planned, self._model, self._coder)
             self._token = parts.gateway.open(self._account)
-        return Told(self._account.model, parts.gateway.url, self._token, parts.gateway.port)
+        return ModelAddress(self._account.model, parts.gateway.url, self._token, parts.gateway.port)
 
     def use(self, model: str) -> bool:
         self._model = model
@@ -102,8 +102,8 @@ class OwnAccess:
     def __init__(self, model: str) -> None:
         self.model = model
 
-    def told(self) -> Told:
-        return Told(self.model)
+    def model_address(self) -> ModelAddress:
+        return ModelAddress(self.model)
 
     def use(self, model: str) -> bool:
         before, self.model = self.model, model

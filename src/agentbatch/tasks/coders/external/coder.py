@@ -16,8 +16,8 @@ from agentbatch.tasks.coders.coder import Assignment, CoderFailed, PromptStyle, 
 from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, TurnEnded, TurnLimits
 from agentbatch.tasks.coders.external.parts import ExternalParts
 from agentbatch.tasks.coders.external.session import Agent, ExternalSession, SessionParts
-from agentbatch.tasks.coders.external.telling.record import Record
-from agentbatch.tasks.coders.external.telling.stored import Stored, stored
+from agentbatch.tasks.coders.external.updates.record import Record
+from agentbatch.tasks.coders.external.updates.stored import Stored, stored
 from agentbatch.tasks.coders.external.words import WORDS
 
 ENDS: Mapping[str, TurnEnd] = {

@@ -9,7 +9,7 @@ from typing import Any
 from agentbatch.errors import UserError
 from agentbatch.patterns import regex
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
-from agentbatch.tasks.coders.external.program import Told, program
+from agentbatch.tasks.coders.external.program import ModelAddress, program
 from agentbatch.text import clip, first_line, harmless_line
 from agentbatch.workspace.workspace import Process, Program, Workspace
 
@@ -30,7 +30,7 @@ GREETING = {
     },
 }
 
-NOWHERE = Told("none", "http://127.0.0.1:9", "none")
+NOWHERE = ModelAddress("none", "http://127.0.0.1:9", "none")
 """Nothing is asked of a model: no agent calls one before its first prompt."""
 
 
@@ -48,8 +48,8 @@ class Probed:
 
 async def probe(entry: CoderEntry, workspace: Workspace) -> Probed:
     """Its program has to be on PATH."""
-    told = program(entry, workspace.info, NOWHERE)
-    asked = replace(told, argv=entry.version or (entry.program, "--version"), credentials=())
+    start = program(entry, workspace.info, NOWHERE)
+    asked = replace(start, argv=entry.version or (entry.program, "--version"), credentials=())
     try:
         version = version_in(await asyncio.wait_for(_output(workspace, asked), VERSION_SECONDS))
     except TimeoutError:
@@ -61,7 +61,7 @@ async def probe(entry: CoderEntry, workspace: Workspace) -> Probed:
     if not entry.gateway and not entry.own:  # without its login it waits for one
         return Probed(version, problem=f"It works with a login of its own only: --coder-login {entry.name}.")
     try:
-        answer = await asyncio.wait_for(_greeted(workspace, replace(told, credentials=())), GREETING_SECONDS)
+        answer = await asyncio.wait_for(_greeted(workspace, replace(start, credentials=())), GREETING_SECONDS)
     except TimeoutError:
         return Probed(version, False, f"It did not answer `initialize` within {GREETING_SECONDS:.0f} s.")
     except (OSError, UserError, ValueError) as error:

@@ -11,7 +11,7 @@ _PLACE = regex(r"\{(" + "|".join(PLACES) + r")\}")
 
 
 @dataclass(frozen=True)
-class Told:
+class ModelAddress:
     """Where an agent's model is, as its program is told."""
 
     model: str
@@ -25,14 +25,14 @@ class Told:
 def program(
     entry: CoderEntry,
     info: WorkspaceInfo,
-    told: Told,
+    address: ModelAddress,
     command: tuple[str, ...] = (),
     values: Mapping[str, str] | None = None,
 ) -> Program:
     """`command`: another one than the entry's first; `values`: of more places (`mcp_servers`, `session`, `prompt`)."""
 
     def whole(text: str) -> str:
-        return filled(text, entry, info, told, values)
+        return filled(text, entry, info, address, values)
 
     return Program(
         argv=tuple(map(whole, command or entry.command)),
@@ -40,19 +40,23 @@ def program(
         env={name: whole(value) for name, value in entry.env.items()},
         files={path: whole(text).encode() for path, text in entry.files.items()},
         credentials=entry.credentials,
-        port=told.port,
+        port=address.port,
     )
 
 
 def filled(
-    text: str, entry: CoderEntry, info: WorkspaceInfo, told: Told, values: Mapping[str, str] | None = None
+    text: str,
+    entry: CoderEntry,
+    info: WorkspaceInfo,
+    address: ModelAddress,
+    values: Mapping[str, str] | None = None,
 ) -> str:
     """One text of the entry with its places filled in."""
     known = {
-        "url": f"{told.url}/v1" if told.url else "",
-        "root_url": told.url,
-        "token": told.token,
-        "model": told.model,
+        "url": f"{address.url}/v1" if address.url else "",
+        "root_url": address.url,
+        "token": address.token,
+        "model": address.model,
         "home": f"{info.homes}/{entry.name}",
         "directory": info.directory,
         "mcp_servers": "{}",

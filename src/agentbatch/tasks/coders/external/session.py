@@ -13,7 +13,7 @@ from agentbatch.tasks.coders.external.access import Access
 from agentbatch.tasks.coders.external.limits import TurnEnded, TurnLimits
 from agentbatch.tasks.coders.external.parts import ExternalParts
 from agentbatch.tasks.coders.external.servers import configured
-from agentbatch.tasks.coders.external.telling.happenings import Happening
+from agentbatch.tasks.coders.external.updates.update import AgentUpdate
 from agentbatch.workspace.workspace import Workspace
 
 
@@ -39,7 +39,7 @@ class SessionParts:
     task_id: str
     workspace: Workspace
     access: Access
-    take: Callable[[Happening], None]
+    take: Callable[[AgentUpdate], None]
     """Is given what the agent tells in a turn."""
     limits: TurnLimits
     servers: Mapping[str, McpServer] = field(default_factory=dict)

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agentbatch.patterns import regex
-from agentbatch.tasks.coders.command.readers.told import (
+from agentbatch.tasks.coders.command.readers.reader import (
     Ended,
     JsonReader,
+    ReaderUpdate,
     Session,
-    Told,
     count,
     exit_code,
     mapping,
@@ -17,8 +17,8 @@ from agentbatch.tasks.coders.command.readers.told import (
     name,
     text,
 )
-from agentbatch.tasks.coders.external.telling.happenings import CallTold, Said, TokensTold
-from agentbatch.tasks.coders.external.telling.tools import planned
+from agentbatch.tasks.coders.external.updates.tools import planned
+from agentbatch.tasks.coders.external.updates.update import MessageChunk, ToolCallUpdate, UsageUpdate
 
 STATUSES = {"in_progress": "in_progress", "completed": "completed", "failed": "failed", "declined": "failed"}
 KINDS = {
@@ -30,7 +30,7 @@ KINDS = {
 
 
 class CodexReader(JsonReader):
-    def told(self, document: Mapping[str, Any]) -> Iterator[Told]:
+    def parse(self, document: Mapping[str, Any]) -> Iterator[ReaderUpdate]:
         match document.get("type"):
             case "thread.started":
                 yield Session(name(document.get("thread_id")))
@@ -40,17 +40,17 @@ class CodexReader(JsonReader):
                 usage = mapping(document.get("usage"))
                 if usage:  # of the thread so far
                     read = count(usage, "cached_input_tokens")
-                    yield TokensTold(count(usage, "input_tokens"), count(usage, "output_tokens"), read)
+                    yield UsageUpdate(count(usage, "input_tokens"), count(usage, "output_tokens"), read)
                 yield Ended("end_turn")
             case "turn.failed":
                 yield Ended("error", text(mapping(document.get("error")).get("message")))
 
 
-def _item(item: Mapping[str, Any], step: str) -> Iterator[Told]:
+def _item(item: Mapping[str, Any], step: str) -> Iterator[ReaderUpdate]:
     kind, over = text(item.get("type")), step == "item.completed"
     match kind:
         case "agent_message" | "reasoning" if over and text(item.get("text")):
-            yield Said(text(item.get("text")) + "\n", thought=kind == "reasoning")
+            yield MessageChunk(text(item.get("text")) + "\n", thought=kind == "reasoning")
         case "todo_list":
             plan = planned(mappings(item.get("items")), "text")
             if plan is not None:
@@ -59,7 +59,7 @@ def _item(item: Mapping[str, Any], step: str) -> Iterator[Told]:
             paths = tuple(text(one.get("path"))[:1000] for one in mappings(item.get("changes"))[:50])
             output = text(item.get("aggregated_output"))
             status = STATUSES.get(text(item.get("status")), "completed" if over else "in_progress")
-            yield CallTold(
+            yield ToolCallUpdate(
                 id=name(item.get("id")),
                 begins=step == "item.started",
                 title=text(item.get("query")) or text(item.get("tool")) or kind,

@@ -3,19 +3,19 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agentbatch.tasks.coders.command.readers.told import (
+from agentbatch.tasks.coders.command.readers.reader import (
     Ended,
     JsonReader,
+    ReaderUpdate,
     Session,
-    Told,
     dollars,
     exit_code,
     mapping,
     name,
     text,
 )
-from agentbatch.tasks.coders.external.telling.happenings import CallTold, CostTold, Said
-from agentbatch.tasks.coders.external.telling.tools import begun
+from agentbatch.tasks.coders.external.updates.tools import begun
+from agentbatch.tasks.coders.external.updates.update import CostUpdate, MessageChunk, ToolCallUpdate
 
 ENDS = {"stop": "end_turn", "length": "max_tokens", "tool-calls": ""}
 
@@ -25,23 +25,23 @@ class OpencodeReader(JsonReader):
         self._session = ""
         self._cost = 0.0
 
-    def told(self, document: Mapping[str, Any]) -> Iterator[Told]:
+    def parse(self, document: Mapping[str, Any]) -> Iterator[ReaderUpdate]:
         session, part = name(document.get("sessionID")), mapping(document.get("part"))
         if session and not self._session:
             self._session = session
             yield Session(session)
         match document.get("type"):
             case "text" if text(part.get("text")):
-                yield Said(text(part.get("text")) + "\n")
+                yield MessageChunk(text(part.get("text")) + "\n")
             case "reasoning" if text(part.get("text")):
-                yield Said(text(part.get("text")), thought=True)
+                yield MessageChunk(text(part.get("text")), thought=True)
             case "tool_use":
                 yield from _call(part)
             case "step_finish":
                 cost = dollars(part.get("cost"))
                 if cost:
                     self._cost += cost
-                    yield CostTold(self._cost)
+                    yield CostUpdate(self._cost)
                 reason = ENDS.get(text(part.get("reason")), "error")
                 if reason:
                     yield Ended(reason)
@@ -52,15 +52,15 @@ class OpencodeReader(JsonReader):
                 )
 
 
-def _call(part: Mapping[str, Any]) -> Iterator[Told]:
+def _call(part: Mapping[str, Any]) -> Iterator[ReaderUpdate]:
     """It is told when it is over."""
     state, call = mapping(part.get("state")), name(part.get("callID"))
     begin = begun(call, text(part.get("tool")), mapping(state.get("input")))
     if begin is not None:
         yield begin
-    if isinstance(begin, CallTold):
+    if isinstance(begin, ToolCallUpdate):
         output = text(state.get("output")) or text(state.get("error"))
-        yield CallTold(
+        yield ToolCallUpdate(
             id=call,
             status="completed" if state.get("status") == "completed" else "failed",
             exit_code=exit_code(mapping(state.get("metadata")).get("exit")),

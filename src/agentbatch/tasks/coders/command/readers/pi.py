@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agentbatch.tasks.coders.command.readers.told import (
+from agentbatch.tasks.coders.command.readers.reader import (
     Ended,
     JsonReader,
+    ReaderUpdate,
     Session,
-    Told,
     count,
     dollars,
     exit_code,
@@ -16,8 +16,14 @@ from agentbatch.tasks.coders.command.readers.told import (
     name,
     text,
 )
-from agentbatch.tasks.coders.external.telling.happenings import CallTold, CostTold, Said, TokensTold, exit_in
-from agentbatch.tasks.coders.external.telling.tools import KINDS, begun
+from agentbatch.tasks.coders.external.updates.tools import KINDS, begun
+from agentbatch.tasks.coders.external.updates.update import (
+    CostUpdate,
+    MessageChunk,
+    ToolCallUpdate,
+    UsageUpdate,
+    exit_code_in,
+)
 
 ENDS = {"stop": "end_turn", "length": "max_tokens"}
 """By why its model's last answer ended."""
@@ -34,9 +40,9 @@ class PiReader(JsonReader):
         self._last: Mapping[str, Any] = {}
         """Its model's last answer."""
         self._cost = 0.0
-        self._tokens = TokensTold(0, 0)
+        self._tokens = UsageUpdate(0, 0)
 
-    def told(self, document: Mapping[str, Any]) -> Iterator[Told]:
+    def parse(self, document: Mapping[str, Any]) -> Iterator[ReaderUpdate]:
         message = mapping(document.get("message"))
         match document.get("type"):
             case "session":
@@ -56,14 +62,14 @@ class PiReader(JsonReader):
             case "agent_settled":
                 yield from self._ended()
 
-    def end(self, exit_code: int) -> Iterator[Told]:
+    def end(self, exit_code: int) -> Iterator[ReaderUpdate]:
         yield from self._ended()
 
-    def _said(self, message: Mapping[str, Any]) -> Iterator[Told]:
+    def _said(self, message: Mapping[str, Any]) -> Iterator[ReaderUpdate]:
         self._last = message
         usage, before = mapping(message.get("usage")), self._tokens
         read, written = count(usage, "cacheRead"), count(usage, "cacheWrite")
-        self._tokens = TokensTold(
+        self._tokens = UsageUpdate(
             before.input + count(usage, "input") + read + written,
             before.output + count(usage, "output"),
             before.cached + read,
@@ -72,31 +78,31 @@ class PiReader(JsonReader):
         self._cost += dollars(mapping(usage.get("cost")).get("total")) or 0.0
         for block in mappings(message.get("content")):
             if block.get("type") == "text" and text(block.get("text")):
-                yield Said(text(block.get("text")) + "\n")
+                yield MessageChunk(text(block.get("text")) + "\n")
             elif block.get("type") == "thinking" and text(block.get("thinking")):
-                yield Said(text(block.get("thinking")), thought=True)
+                yield MessageChunk(text(block.get("thinking")), thought=True)
 
-    def _ended(self) -> Iterator[Told]:
+    def _ended(self) -> Iterator[ReaderUpdate]:
         last, self._last = self._last, {}
         if not last:
             return
         if self._cost:
-            yield CostTold(self._cost)
+            yield CostUpdate(self._cost)
         yield self._tokens
         reason = ENDS.get(text(last.get("stopReason")), "error")
         yield Ended(reason, text(last.get("errorMessage")) if reason == "error" else "")
 
 
-def _result(document: Mapping[str, Any]) -> CallTold:
+def _result(document: Mapping[str, Any]) -> ToolCallUpdate:
     result, failed = mapping(document.get("result")), document.get("isError") is True
     parts = [text(part.get("text")) for part in mappings(result.get("content"))]
     output = "\n".join(part for part in parts if part)
     code = exit_code(mapping(result.get("structuredContent")).get("exit_code"))
     if code is None:
-        code = exit_in(output)
+        code = exit_code_in(output)
     if code is None and not failed and KINDS.get(text(document.get("toolName")).lower()) == "execute":
         code = 0
-    return CallTold(
+    return ToolCallUpdate(
         id=name(document.get("toolCallId")),
         status="failed" if failed else "completed",
         exit_code=code,

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from agentbatch.tasks.coders.command.readers.told import Ended, Told
-from agentbatch.tasks.coders.external.telling.happenings import Said
+from agentbatch.tasks.coders.command.readers.reader import Ended, ReaderUpdate
+from agentbatch.tasks.coders.external.updates.update import MessageChunk
 from agentbatch.text import harmless_block
 
 KILLED = 126
@@ -16,12 +16,12 @@ class PlainReader:
     def __init__(self) -> None:
         self._said = False
 
-    def read(self, line: bytes) -> Iterator[Told]:
+    def read(self, line: bytes) -> Iterator[ReaderUpdate]:
         text = harmless_block(line.decode("utf-8", "replace"))
         self._said = self._said or bool(text.strip())
-        yield Said(text + "\n")
+        yield MessageChunk(text + "\n")
 
-    def end(self, exit_code: int) -> Iterator[Told]:
+    def end(self, exit_code: int) -> Iterator[ReaderUpdate]:
         """Exit codes of agents mean nothing, but for those that are not theirs."""
         ended = exit_code < KILLED and self._said
         yield Ended("end_turn") if ended else Ended("error", f"exit code {exit_code}")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from agentbatch.files import json_weight
 from agentbatch.tasks.coders.external.limits import MAX_WEIGHT
-from agentbatch.tasks.coders.external.telling.happenings import Happening
+from agentbatch.tasks.coders.external.updates.update import AgentUpdate
 
 MAX_ID = 200
 
@@ -31,7 +31,7 @@ class Ended:
     """What went wrong, in its words."""
 
 
-Told = Happening | Session | Ended
+ReaderUpdate = AgentUpdate | Session | Ended
 
 
 class Reader(Protocol):
@@ -40,29 +40,29 @@ class Reader(Protocol):
     repeats: tuple[bytes, ...]
     """How lines begin that only say again what other lines say: they are not read."""
 
-    def read(self, line: bytes) -> Iterator[Told]:
+    def read(self, line: bytes) -> Iterator[ReaderUpdate]:
         """What a line tells; nothing where it cannot be read. Never raises."""
         ...
 
-    def end(self, exit_code: int) -> Iterator[Told]:
+    def end(self, exit_code: int) -> Iterator[ReaderUpdate]:
         """Output is over; what is known only now."""
         ...
 
 
 class JsonReader:
-    """For output of one JSON object a line, of which `told` reads one."""
+    """For output of one JSON object a line, of which `parse` reads one."""
 
     repeats: tuple[bytes, ...] = ()
 
-    def read(self, line: bytes) -> Iterator[Told]:
+    def read(self, line: bytes) -> Iterator[ReaderUpdate]:
         document = _object(line)
         if document is not None:
-            yield from self.told(document)
+            yield from self.parse(document)
 
-    def told(self, document: Mapping[str, Any]) -> Iterator[Told]:
+    def parse(self, document: Mapping[str, Any]) -> Iterator[ReaderUpdate]:
         raise NotImplementedError
 
-    def end(self, exit_code: int) -> Iterator[Told]:
+    def end(self, exit_code: int) -> Iterator[ReaderUpdate]:
         """The output has said how the turn ended, or nobody has: exit codes of agents mean nothing."""
         return iter(())
 

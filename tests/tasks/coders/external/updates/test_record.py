@@ -2,8 +2,13 @@
 
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.coder import Numbers
-from agentbatch.tasks.coders.external.telling.happenings import CallTold, CostTold, Said, TokensTold
-from agentbatch.tasks.coders.external.telling.record import LEFT_OUT, MAX_OPEN, MAX_OUTPUT, NOT_TOLD, Record
+from agentbatch.tasks.coders.external.updates.record import LEFT_OUT, MAX_OPEN, MAX_OUTPUT, NOT_TOLD, Record
+from agentbatch.tasks.coders.external.updates.update import (
+    CostUpdate,
+    MessageChunk,
+    ToolCallUpdate,
+    UsageUpdate,
+)
 
 
 def made() -> tuple[Record, list[e.Event]]:
@@ -20,7 +25,7 @@ def count(events: list[e.Event], kind: type[e.Event]) -> int:
 def test_calls_that_never_end_are_told_while_the_turn_goes_on() -> None:
     record, events = made()
     for number in range(MAX_OPEN + 5):
-        record.take(CallTold(f"c{number}", True, "read it", "read", "in_progress"))
+        record.take(ToolCallUpdate(f"c{number}", True, "read it", "read", "in_progress"))
     assert (count(events, e.ToolCalled), count(events, e.ToolFinished)) == (6, 5)
     record.end_turn()
     assert count(events, e.ToolFinished) == MAX_OPEN + 5
@@ -30,13 +35,13 @@ def test_calls_that_never_end_are_told_while_the_turn_goes_on() -> None:
 
 def test_calls_side_by_side_are_told_one_after_another() -> None:
     record, events = made()
-    record.take(Said("First."))
-    record.take(CallTold("a", True, "a", "execute", "in_progress", command="sleep 1"))
-    record.take(CallTold("b", True, "b", "execute", "in_progress", command="true"))
-    record.take(CallTold("b", status="completed", exit_code=0, output="b"))
-    record.take(Said("Then."))
+    record.take(MessageChunk("First."))
+    record.take(ToolCallUpdate("a", True, "a", "execute", "in_progress", command="sleep 1"))
+    record.take(ToolCallUpdate("b", True, "b", "execute", "in_progress", command="true"))
+    record.take(ToolCallUpdate("b", status="completed", exit_code=0, output="b"))
+    record.take(MessageChunk("Then."))
     assert count(events, e.ToolFinished) == 0
-    record.take(CallTold("a", status="failed", output="a"))
+    record.take(ToolCallUpdate("a", status="failed", output="a"))
     told = [event.call_id for event in events if isinstance(event, e.ToolCalled | e.ToolFinished)]
     assert told == ["call-1", "call-1", "call-2", "call-2"]
     assert record.end_turn() == "Then."
@@ -49,7 +54,7 @@ def test_a_turn_that_says_too_much_is_recorded_in_part() -> None:
     record, events = made()
     for number in range(1000):
         output = "x" * MAX_OUTPUT
-        record.take(CallTold(f"c{number}", True, "t", "read", "completed", output=output))
+        record.take(ToolCallUpdate(f"c{number}", True, "t", "read", "completed", output=output))
     record.end_turn()
     size = sum(len(str(message["content"])) for message in record.messages)
     assert size < 21_000_000
@@ -61,8 +66,8 @@ def test_what_it_has_cost_since_it_was_asked_last() -> None:
     record, _ = made()
     bills = []
     for cost in (0.5, 0.75, 0.25):  # the third: its process is another
-        record.take(CostTold(cost))
-        record.take(TokensTold(10, 5, cached=4))
+        record.take(CostUpdate(cost))
+        record.take(UsageUpdate(10, 5, cached=4))
         bills.append(record.take_bill())
     assert [bill[0] for bill in bills] == [0.5, 0.25, 0.25]
     assert (bills[0][1].input, bills[0][1].cached, bills[0][1].estimated) == (10, 4, True)
@@ -72,13 +77,13 @@ def test_what_it_has_cost_since_it_was_asked_last() -> None:
 def test_a_call_is_named_for_what_it_does_or_as_its_tool_is_called() -> None:
     record, events = made()
     for told in (
-        CallTold("a", True, "`make`", "execute", "completed", command="make", name="Bash"),
-        CallTold("b", True, "mcp.notes.add", "execute", "completed"),
-        CallTold("c", True, "notes-add", "other", "in_progress", arguments={"a": 2}),
-        CallTold("c", title="It added", status="completed"),
-        CallTold("d", True, "It looks", "read", "completed", name="Read"),
-        CallTold("e", True, "add (notes)", "other", "completed", name="mcp__notes__add"),
-        CallTold("f", True, "It thinks", status="completed"),
+        ToolCallUpdate("a", True, "`make`", "execute", "completed", command="make", name="Bash"),
+        ToolCallUpdate("b", True, "mcp.notes.add", "execute", "completed"),
+        ToolCallUpdate("c", True, "notes-add", "other", "in_progress", arguments={"a": 2}),
+        ToolCallUpdate("c", title="It added", status="completed"),
+        ToolCallUpdate("d", True, "It looks", "read", "completed", name="Read"),
+        ToolCallUpdate("e", True, "add (notes)", "other", "completed", name="mcp__notes__add"),
+        ToolCallUpdate("f", True, "It thinks", status="completed"),
     ):
         record.take(told)
     names = ["bash", "mcp_notes_add", "notes-add", "read", "mcp__notes__add", "other"]

@@ -1,4 +1,4 @@
-"""One tool call of an agent's, as far as it is told, and in our words."""
+"""One tool call of an agent's, as far as its updates tell of it, in our words."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentbatch.patterns import regex
-from agentbatch.tasks.coders.external.telling.happenings import CallTold, cut
+from agentbatch.tasks.coders.external.updates.update import ToolCallUpdate, cut
 
 MAX_ARGUMENTS = 20_000
 
@@ -47,7 +47,7 @@ class Call:
     """One tool call under way."""
 
     number: str
-    told: CallTold
+    update: ToolCallUpdate
     began: float
     shown: str = ""
     """The name by which it is shown; empty: it is not yet."""
@@ -56,36 +56,36 @@ class Call:
     """What the agent said before it."""
     thought: str = ""
     output: Pieces = field(default_factory=Pieces)
-    """What is told of it in pieces."""
+    """What comes of it in pieces."""
 
 
-def merged(before: CallTold, new: CallTold) -> CallTold:
-    """What is told later holds, but an end does not open again."""
-    told = {name: value for name, value in vars(new).items() if value is not None}
+def merged(before: ToolCallUpdate, new: ToolCallUpdate) -> ToolCallUpdate:
+    """What comes later holds, but an end does not open again."""
+    changes = {name: value for name, value in vars(new).items() if value is not None}
     if before.status in ("completed", "failed"):
-        told.pop("status", None)
-    return CallTold(**{**vars(before), **told})
+        changes.pop("status", None)
+    return ToolCallUpdate(**{**vars(before), **changes})
 
 
-def is_known(told: CallTold) -> bool:
+def is_known(update: ToolCallUpdate) -> bool:
     """Enough of it to show: some agents announce a call before they know what it is, and where they are as its path."""
-    placed = bool(told.paths) and told.kind != "execute"
-    return told.command is not None or placed or told.status == "in_progress"
+    placed = bool(update.paths) and update.kind != "execute"
+    return update.command is not None or placed or update.status == "in_progress"
 
 
-def tool_name(told: CallTold) -> str:
+def tool_name(update: ToolCallUpdate) -> str:
     """Ours for what it does; where there is none (a server's tool), the agent's."""
-    kind = told.kind or "other"
-    if kind == "other" or (kind == "execute" and not told.command):
-        named = told.name or told.title or ""
+    kind = update.kind or "other"
+    if kind == "other" or (kind == "execute" and not update.command):
+        named = update.name or update.title or ""
         return named.replace(".", "_") if NAME.fullmatch(named) else WORDS.get(kind, kind)
     return WORDS.get(kind, kind if kind.isidentifier() else "other")
 
 
-def arguments_of(told: CallTold, command: str) -> str:
+def arguments_of(update: ToolCallUpdate, command: str) -> str:
     """Its arguments as JSON; what is too long is one shortened text. `command`: as it is shown."""
-    title: Mapping[str, Any] = {"title": told.title} if told.title else {}
-    arguments = {"command": command} if command else told.arguments or title
+    title: Mapping[str, Any] = {"title": update.title} if update.title else {}
+    arguments = {"command": command} if command else update.arguments or title
     try:
         text = json.dumps(arguments, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):

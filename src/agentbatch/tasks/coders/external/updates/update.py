@@ -1,4 +1,4 @@
-"""What an agent of somebody else's tells of its work, in our words: what its protocol or its output is read into."""
+"""What an agent of somebody else's tells of its work, named as in ACP: what its protocol or its output is read into."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MAX_TEXT = 100_000
 
 
 @dataclass(frozen=True)
-class Said:
+class MessageChunk:
     """A piece of what the agent says, or thinks."""
 
     text: str
@@ -19,7 +19,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class CallTold:
+class ToolCallUpdate:
     """What is new of one of its tool calls; None: nothing is said of that."""
 
     id: str
@@ -44,21 +44,21 @@ class CallTold:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlanUpdate:
     """What it means to do: each entry with `pending`, `in_progress` or `completed`."""
 
     entries: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class CostTold:
+class CostUpdate:
     """What it says that it has cost so far, in US dollars."""
 
     cost: float
 
 
 @dataclass(frozen=True)
-class TokensTold:
+class UsageUpdate:
     """What it says that its turn has taken."""
 
     input: int
@@ -68,7 +68,7 @@ class TokensTold:
     written: int = 0
 
 
-Happening = Said | CallTold | Planned | CostTold | TokensTold
+AgentUpdate = MessageChunk | ToolCallUpdate | PlanUpdate | CostUpdate | UsageUpdate
 
 
 _EXITS = regex(
@@ -79,7 +79,7 @@ _EXITS = regex(
 """Claude Code, Qwen Code, Gemini CLI, Copilot and pi tell it in the text of the result."""
 
 
-def exit_in(output: str) -> int | None:
+def exit_code_in(output: str) -> int | None:
     """The exit code that is told in what a call gave; None: there is none. A command can print one of its own: where
     two are told, one that is not 0 counts."""
     found = [int(code) for part in (output[:2000], output[-2000:]) for code in _EXITS.findall(part)]

@@ -4,7 +4,7 @@ import pytest
 
 from agentbatch.runs import events as e
 from agentbatch.tasks.coders.coder import CoderState
-from agentbatch.tasks.coders.external.telling.stored import stored
+from agentbatch.tasks.coders.external.updates.stored import stored
 
 
 def began(iteration: int, coder: str) -> e.IterationStarted:

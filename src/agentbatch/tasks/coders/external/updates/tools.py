@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from agentbatch.tasks.coders.external.telling.happenings import CallTold, Planned
+from agentbatch.tasks.coders.external.updates.update import PlanUpdate, ToolCallUpdate
 
 _NAMES = {
     "execute": "bash shell run_shell_command execute_command local_shell terminal",
@@ -21,7 +21,7 @@ PATHS = ("file_path", "filePath", "absolute_path", "path", "notebook_path")
 MAX_ENTRIES = 50
 
 
-def begun(id: str, tool: str, arguments: Mapping[str, Any]) -> CallTold | Planned | None:  # noqa: A002 - the field's
+def begun(id: str, tool: str, arguments: Mapping[str, Any]) -> ToolCallUpdate | PlanUpdate | None:  # noqa: A002 - the field's
     """A call that begins. None: it has no id, or is a plan without entries."""
     if tool.lower() in PLANS:
         entries = arguments.get("todos")
@@ -31,7 +31,7 @@ def begun(id: str, tool: str, arguments: Mapping[str, Any]) -> CallTold | Planne
     kind = KINDS.get(tool.lower(), "other")
     command = arguments.get("command") if kind == "execute" else None
     paths = tuple(path[:1000] for key in PATHS if isinstance(path := arguments.get(key), str) and path)
-    return CallTold(
+    return ToolCallUpdate(
         id=id,
         begins=True,
         title=tool[:500] or "a tool",
@@ -43,11 +43,11 @@ def begun(id: str, tool: str, arguments: Mapping[str, Any]) -> CallTold | Planne
     )
 
 
-def planned(entries: list[Any], key: str) -> Planned | None:
+def planned(entries: list[Any], key: str) -> PlanUpdate | None:
     """`key`: where the text of an entry is."""
     known = [one for one in entries[:MAX_ENTRIES] if isinstance(one, dict) and isinstance(one.get(key), str)]
-    told = tuple((one[key][:500], _status(one)) for one in known)
-    return Planned(told) if told else None
+    found = tuple((one[key][:500], _status(one)) for one in known)
+    return PlanUpdate(found) if found else None
 
 
 def _status(entry: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import tool_message
 from agentbatch.tasks.coders.coder import Numbers, WorkLog
-from agentbatch.tasks.coders.external.telling.calls import (
+from agentbatch.tasks.coders.external.updates.calls import (
     EDITS,
     LOOKS,
     NAME,
@@ -24,13 +24,13 @@ from agentbatch.tasks.coders.external.telling.calls import (
     merged,
     tool_name,
 )
-from agentbatch.tasks.coders.external.telling.happenings import (
-    CallTold,
-    CostTold,
-    Happening,
-    Planned,
-    Said,
-    TokensTold,
+from agentbatch.tasks.coders.external.updates.update import (
+    AgentUpdate,
+    CostUpdate,
+    MessageChunk,
+    PlanUpdate,
+    ToolCallUpdate,
+    UsageUpdate,
     cut,
 )
 from agentbatch.usage import Usage
@@ -83,7 +83,7 @@ class Record:
         self._plan = ""
         self._cost: float | None = None
         self._billed = 0.0
-        self._tokens: TokensTold | None = None
+        self._tokens: UsageUpdate | None = None
         self._open: dict[str, Call] = {}
         """By the agent's id, in the order in which they began."""
         self._over: set[str] = set()
@@ -100,19 +100,19 @@ class Record:
         self._over.clear()
         self._add({"role": "user", "content": text})
 
-    def take(self, told: Happening) -> None:
-        """One thing that the agent has told."""
-        match told:
-            case Said():
-                (self._thought if told.thought else self._text).add(told.text)
-            case CallTold():
-                self._call(told)
-            case Planned():
-                self._take_plan(told)
-            case CostTold():
-                self._cost = told.cost
-            case TokensTold():
-                self._tokens = told
+    def take(self, update: AgentUpdate) -> None:
+        """What is new of the agent's work."""
+        match update:
+            case MessageChunk():
+                (self._thought if update.thought else self._text).add(update.text)
+            case ToolCallUpdate():
+                self._call(update)
+            case PlanUpdate():
+                self._take_plan(update)
+            case CostUpdate():
+                self._cost = update.cost
+            case UsageUpdate():
+                self._tokens = update
 
     def end_turn(self) -> str:
         """The turn is over: what is open is closed. The last thing that the agent said."""
@@ -125,14 +125,13 @@ class Record:
     def take_bill(self) -> tuple[float | None, Usage]:
         """What the agent says that it has cost since this was asked last, US dollars and tokens; None, and no tokens:
         it says nothing. Some agents' sums begin at 0 with each process."""
-        told, cost = self._tokens or TokensTold(0, 0), None
-        untold = not told.input + told.output
+        usage, cost = self._tokens or UsageUpdate(0, 0), None
+        untold = not usage.input + usage.output
         if self._cost is not None:
             cost = self._cost - self._billed if self._cost >= self._billed else self._cost
             self._billed = self._cost
         self._tokens = None
-        counts = {"input": told.input, "output": told.output, "cached": told.cached, "written": told.written}
-        return cost, Usage(**counts, calls=1, untold=int(untold), estimated=not untold)
+        return cost, Usage(**vars(usage), calls=1, untold=int(untold), estimated=not untold)
 
     @property
     def silent(self) -> bool:
@@ -150,26 +149,28 @@ class Record:
 
     # calls -------------------------------------------------------------------------------------------------------
 
-    def _call(self, told: CallTold) -> None:
-        call = self._open.get(told.id)
+    def _call(self, update: ToolCallUpdate) -> None:
+        call = self._open.get(update.id)
         if call is None:
-            if not told.begins and (told.id in self._over or (told.title is None and told.kind is None)):
+            if not update.begins and (
+                update.id in self._over or (update.title is None and update.kind is None)
+            ):
                 return  # more of one that is over
             self.calls += 1
-            call = self._open[told.id] = Call(f"call-{self.calls}", told, time.monotonic())
+            call = self._open[update.id] = Call(f"call-{self.calls}", update, time.monotonic())
             call.before, call.thought = self._said()
         else:
-            call.told = merged(call.told, told)
-        if told.more:
-            call.output.add(told.more)
-        call.over = call.over or call.told.status in ("completed", "failed")
+            call.update = merged(call.update, update)
+        if update.more:
+            call.output.add(update.more)
+        call.over = call.over or call.update.status in ("completed", "failed")
         self._tell()
 
     def _tell(self, *, to_the_end: bool = False) -> None:
         """Show the first of the open calls, and those behind it as far as they are over."""
         while self._open:
             name, call = next(iter(self._open.items()))
-            if not call.shown and (call.over or to_the_end or is_known(call.told)):
+            if not call.shown and (call.over or to_the_end or is_known(call.update)):
                 self._show(call)
             if not call.over and not to_the_end and len(self._open) <= MAX_OPEN:
                 return
@@ -180,20 +181,20 @@ class Record:
             self._finish(call)
 
     def _show(self, call: Call) -> None:
-        told = call.told
-        call.shown = self._clean(tool_name(told))
-        command = self._clean(cut(told.command, MAX_COMMAND)) if told.command else ""
-        tool = {"name": call.shown, "arguments": self._clean(arguments_of(told, command))}
+        update = call.update
+        call.shown = self._clean(tool_name(update))
+        command = self._clean(cut(update.command, MAX_COMMAND)) if update.command else ""
+        tool = {"name": call.shown, "arguments": self._clean(arguments_of(update, command))}
         self._add(
             {
                 **_assistant(call.before or None, call.thought),
                 "tool_calls": [{"id": call.number, "type": "function", "function": tool}],
             }
         )
-        title = told.title or ""
-        if told.arguments and NAME.fullmatch(title):  # the tool's name once more
+        title = update.title or ""
+        if update.arguments and NAME.fullmatch(title):  # the tool's name once more
             title = tool["arguments"]
-        summary = command or " ".join(map(self._relative, told.paths or ())) or title
+        summary = command or " ".join(map(self._relative, update.paths or ())) or title
         self._emit(
             e.ToolCalled(
                 task_id=self._task_id,
@@ -204,30 +205,30 @@ class Record:
         )
 
     def _finish(self, call: Call) -> None:
-        told = call.told
-        output = cut(self._clean(told.output or call.output.take()), MAX_OUTPUT)
+        update = call.update
+        output = cut(self._clean(update.output or call.output.take()), MAX_OUTPUT)
         seconds = time.monotonic() - call.began
-        failed = told.status == "failed" or told.exit_code not in (None, 0)
+        failed = update.status == "failed" or update.exit_code not in (None, 0)
         command = None
-        if told.kind == "execute" and told.command:
+        if update.kind == "execute" and update.command:
             command = CommandRecord(
-                self._clean(cut(told.command, MAX_COMMAND)),
-                1 if failed and not told.exit_code else told.exit_code,  # it failed, and does not say how
+                self._clean(cut(update.command, MAX_COMMAND)),
+                1 if failed and not update.exit_code else update.exit_code,  # it failed, and does not say how
                 "\n".join(output.rstrip().split("\n")[-TAIL_LINES:])[-MAX_TAIL:],
                 seconds,
                 time.time(),
                 told=True,
             )
-        changed = call.over and not failed and told.kind not in LOOKS
-        paths = [self._relative(path) for path in told.paths or ()]
-        file = self._clean(paths[0]) if changed and told.kind in EDITS and paths else ""
+        changed = call.over and not failed and update.kind not in LOOKS
+        paths = [self._relative(path) for path in update.paths or ()]
+        file = self._clean(paths[0]) if changed and update.kind in EDITS and paths else ""
         self._emit(
             e.ToolFinished(
                 task_id=self._task_id,
                 call_id=call.number,
                 tool=call.shown,
                 ok=call.over and not failed,
-                exit_code=told.exit_code,
+                exit_code=update.exit_code,
                 seconds=seconds,
                 summary="" if call.over else "its end was not told",
                 changed=changed or command is not None,
@@ -238,7 +239,7 @@ class Record:
         self.work.note(changed or command is not None, command, file)
         self._add(tool_message(call.number, output if call.over else output or NOT_TOLD))
 
-    def _take_plan(self, plan: Planned) -> None:
+    def _take_plan(self, plan: PlanUpdate) -> None:
         """A plan is told as a call that is over at once, where it is another one than before."""
         signs = {"completed": "x", "in_progress": "~"}
         text = "\n".join(f"[{signs.get(status, ' ')}] {entry}" for entry, status in plan.entries)
@@ -249,7 +250,7 @@ class Record:
         now = next((entry for entry, status in plan.entries if status == "in_progress"), "")
         title = f"{done} of {len(plan.entries)} done" + (f", now: {now}" if now else "")
         name = f"\0plan-{self.calls}"  # no id of an agent's
-        self._call(CallTold(name, True, title, "plan", "completed", output=text))
+        self._call(ToolCallUpdate(name, True, title, "plan", "completed", output=text))
 
     def _relative(self, path: str) -> str:
         return path.removeprefix(self._directory) or path
