@@ -1,33 +1,33 @@
 import pytest
 
-from agentbatch.config.reports import Wanted, read_share, wanted_report
+from agentbatch.config.reports import ReportRequest, parse_report, read_share
 
 
 @pytest.mark.parametrize(
     ("text", "found", "folder"),
     [
-        ("r.html", Wanted("html", "r.html"), False),
-        ("out/R.HTM", Wanted("html", "out/R.HTM"), False),
-        ("html=out", Wanted("html", "out"), True),
-        ("j.xml", Wanted("junit", "j.xml"), False),
-        ("junit=j", Wanted("junit", "j"), False),
-        ("a.md", Wanted("md", "a.md"), False),
-        ("a.json", Wanted("json", "a.json"), False),
-        ("predictions=a.json", Wanted("predictions", "a.json"), False),
-        ("a.jsonl", Wanted("predictions", "a.jsonl"), False),
-        ("atif=a.json", Wanted("atif", "a.json"), True),
-        ("x=y.csv", Wanted("csv", "x=y.csv"), False),
+        ("r.html", ReportRequest("html", "r.html"), False),
+        ("out/R.HTM", ReportRequest("html", "out/R.HTM"), False),
+        ("html=out", ReportRequest("html", "out"), True),
+        ("j.xml", ReportRequest("junit", "j.xml"), False),
+        ("junit=j", ReportRequest("junit", "j"), False),
+        ("a.md", ReportRequest("md", "a.md"), False),
+        ("a.json", ReportRequest("json", "a.json"), False),
+        ("predictions=a.json", ReportRequest("predictions", "a.json"), False),
+        ("a.jsonl", ReportRequest("predictions", "a.jsonl"), False),
+        ("atif=a.json", ReportRequest("atif", "a.json"), True),
+        ("x=y.csv", ReportRequest("csv", "x=y.csv"), False),
     ],
 )
-def test_a_report_is_known_by_its_word_or_its_ending(text: str, found: Wanted, folder: bool) -> None:
-    assert wanted_report(text) == found
+def test_a_report_is_known_by_its_word_or_its_ending(text: str, found: ReportRequest, folder: bool) -> None:
+    assert parse_report(text) == found
     assert found.folder is folder
 
 
 @pytest.mark.parametrize("text", ["", "report", "html=", "a.txt", "pdf=a"])
 def test_what_is_no_report(text: str) -> None:
     with pytest.raises(ValueError, match="is no report: name a file that ends in"):
-        wanted_report(text)
+        parse_report(text)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from agentbatch.runs.store.store import Store
 from agentbatch.tasks.coders.acp import permission
 from agentbatch.tasks.coders.acp.updates import read_update, read_usage
 from agentbatch.tasks.coders.coder import CoderState, Numbers
-from agentbatch.tasks.coders.command.asking import asking
+from agentbatch.tasks.coders.command.invocation import invocation
 from agentbatch.tasks.coders.command.readers.reader import Ended, Session
 from agentbatch.tasks.coders.command.session import READERS
 from agentbatch.tasks.coders.external.updates.record import Record
@@ -123,7 +123,7 @@ def test_whatever_it_asks_leave_with_it_is_answered() -> None:
             [{"kind": odd, "optionId": "x"}],
             [{"kind": "allow_once", "optionId": odd}],
         ):
-            answer = permission.answer({"options": options}, allow=True)
+            answer = permission.answer_permission({"options": options}, allow=True)
             assert answer["outcome"]["outcome"] in ("selected", "cancelled")
             assert isinstance(answer["outcome"].get("optionId", ""), str)
         assert read_usage({"inputTokens": odd, "outputTokens": 1}) is not None
@@ -168,7 +168,7 @@ async def test_a_session_that_is_taken_up_tells_nothing_of_what_was_before(
 @pytest.mark.parametrize("session", ODD_SESSIONS)
 def test_no_session_becomes_an_option_or_a_path_of_a_command(session: str) -> None:
     """It is given to the program only where it is a plain word; the prompt is one argument, and no option."""
-    asked = asking(entry(resume="a --resume {session}"), "--dangerously-skip-permissions", "s", "/home")
+    asked = invocation(entry(resume="a --resume {session}"), "--dangerously-skip-permissions", "s", "/home")
     assert asked.values == {"session": "s", "prompt": " --dangerously-skip-permissions"}
 
 

@@ -22,7 +22,7 @@ _BY_ENDING: dict[str, ReportKind] = {
 }
 
 
-class Wanted(NamedTuple):
+class ReportRequest(NamedTuple):
     """A report that somebody asked for."""
 
     kind: ReportKind
@@ -35,18 +35,18 @@ class Wanted(NamedTuple):
         return self.kind == "atif" or (self.kind == "html" and not page)
 
 
-def wanted_report(text: str) -> Wanted:
+def parse_report(text: str) -> ReportRequest:
     """Of `report.html`, whose ending says what it is, or `html=FOLDER`. Raises ValueError."""
     for kind in REPORT_KINDS:
         if text.startswith(f"{kind}=") and len(text) > len(kind) + 1:
-            return Wanted(kind, text[len(kind) + 1 :])
+            return ReportRequest(kind, text[len(kind) + 1 :])
     by_ending = _BY_ENDING.get(PurePath(text).suffix.lower())
     if by_ending is None:
         raise ValueError(
             f"{text!r:.80} is no report: name a file that ends in {', '.join(_BY_ENDING)}, or say what it is, "
             f"like html=FOLDER ({', '.join(REPORT_KINDS)})"
         )
-    return Wanted(by_ending, text)
+    return ReportRequest(by_ending, text)
 
 
 def read_share(text: str) -> float:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from agentbatch.config.alerts import read_alert
 from agentbatch.config.headers import read_header, split_headers
-from agentbatch.config.reports import read_share, wanted_report
+from agentbatch.config.reports import parse_report, read_share
 from agentbatch.redaction import MASK
 from agentbatch.text import clip
 
@@ -150,7 +150,7 @@ def _check_compared(value: tuple[str, ...]) -> tuple[str, ...]:
 
 def _check_reports(value: tuple[str, ...]) -> tuple[str, ...]:
     for text in value:
-        wanted_report(text)
+        parse_report(text)
     return value
 
 

@@ -20,7 +20,7 @@ from agentbatch.model.http.transport import HttpAnswer, Received
 from agentbatch.model.reply import CallUpdate, Observer
 from agentbatch.model.request.request import encode_body
 from agentbatch.model.tokens import BYTES_PER_TOKEN
-from agentbatch.spending.billing import AbandonedError, Asked
+from agentbatch.spending.billing import AbandonedError, CallRequest
 from agentbatch.usage import Usage
 
 EXPECTED_OUTPUT = 500
@@ -100,16 +100,16 @@ class Call:
         self._asked = asked_here(body)
         self._headers = passed_on(api.headers, headers)
         self._write = write
-        wanted = api.wanted(body)
-        self._longest = (wanted.output or MAX_ANSWER) * wanted.answers
+        limits = api.limits(body)
+        self._longest = (limits.output or MAX_ANSWER) * limits.answers
         self._input = estimate_input(content, body)
-        self._most = wanted.output * wanted.answers if wanted.output is not None else None
+        self._most = limits.output * limits.answers if limits.output is not None else None
         self._sent = 0.0
         """When the latest attempt was, on the monotonic clock."""
         self._seen = 0.0
         """When the first part of its answer came; 0: none has come."""
-        self.asked = Asked(self.model, lambda: self._input, wanted.output, wanted.answers)
-        self._reserved = self._input + min(wanted.output or EXPECTED_OUTPUT, MAX_RESERVED) * wanted.answers
+        self.asked = CallRequest(self.model, lambda: self._input, limits.output, limits.answers)
+        self._reserved = self._input + min(limits.output or EXPECTED_OUTPUT, MAX_RESERVED) * limits.answers
         self._attempts: Attempts | None = None
         self._observer: Observer | None = None
         self._reader: Reader = api.reader(self._on_tokens)

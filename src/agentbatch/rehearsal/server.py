@@ -10,7 +10,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from agentbatch.rehearsal.answer import completion
-from agentbatch.rehearsal.apis.api import Asked
+from agentbatch.rehearsal.apis.api import ParsedRequest
 from agentbatch.rehearsal.apis.paths import APIS, COUNT_TOKENS, api_at
 from agentbatch.rehearsal.counting import PrefixCache
 from agentbatch.rehearsal.faults.batch_service import PATHS as SERVICE_PATHS
@@ -190,11 +190,11 @@ class RehearsalServer:
         return await self._answer(request, asked)
 
     async def _fault(
-        self, fault: Fault, request: web.BaseRequest, asked: Asked | Problem
+        self, fault: Fault, request: web.BaseRequest, asked: ParsedRequest | Problem
     ) -> web.StreamResponse | None:
         streams = not isinstance(asked, Problem) and self._streams(asked)
         return await play_fault(
-            fault, request, self._dialect, asked if streams and isinstance(asked, Asked) else None
+            fault, request, self._dialect, asked if streams and isinstance(asked, ParsedRequest) else None
         )
 
     async def _play_plain(
@@ -219,10 +219,10 @@ class RehearsalServer:
         await asyncio.sleep(self.latency)
         return json_response(200, answered, headers)
 
-    def _streams(self, asked: Asked) -> bool:
+    def _streams(self, asked: ParsedRequest) -> bool:
         return bool(asked.body.get("stream")) and not self._streaming.ignored
 
-    async def _answer(self, request: web.BaseRequest, asked: Asked) -> web.StreamResponse | None:
+    async def _answer(self, request: web.BaseRequest, asked: ParsedRequest) -> web.StreamResponse | None:
         body, api = asked.chat, api_at(request.path)
         messages, tools = body["messages"], body.get("tools")
         role = self._model.role(body["model"], body)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agentbatch.config import Settings
-from agentbatch.config.reports import wanted_report
+from agentbatch.config.reports import parse_report
 from agentbatch.errors import UserError
 from agentbatch.files import resolved
 from agentbatch.model.http.proxy import is_loopback
@@ -93,7 +93,7 @@ def _outside(base: Path, field: str, value: str) -> bool:
     """What is written in the folder is nothing to ask about: a task that can write the env file can write that, too."""
     places = [value] if field == "output" else []
     if field == "report":
-        places = [wanted_report(one).place for one in value.split(",")]
+        places = [parse_report(one).place for one in value.split(",")]
     return not places or any(not resolved(base / one).is_relative_to(base.resolve()) for one in places)
 
 

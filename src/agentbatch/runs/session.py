@@ -24,7 +24,7 @@ from agentbatch.runs.services.alerts import AlertWatch
 from agentbatch.runs.services.notify import Notifier
 from agentbatch.runs.state.run_state import seconds_at_work
 from agentbatch.runs.store.store import Listener, Store
-from agentbatch.runs.telemetry.asked import asked_for, open_port
+from agentbatch.runs.telemetry.requested import asked_for, open_port
 
 if TYPE_CHECKING:
     from agentbatch.runs.telemetry.telemetry import Telemetry

@@ -31,7 +31,7 @@ class AbandonedError(Exception):
     """Nobody waits for the answer any more. Raised by who makes a call; it is billed as one that was cancelled."""
 
 
-class Made(Protocol):
+class AnsweredCall(Protocol):
     """A call that was answered."""
 
     @property
@@ -44,10 +44,10 @@ class Made(Protocol):
     def finish_reason(self) -> str: ...
 
 
-Answered = TypeVar("Answered", bound=Made)
+Answered = TypeVar("Answered", bound=AnsweredCall)
 
 
-class Asked(NamedTuple):
+class CallRequest(NamedTuple):
     """What a call asks for, before it is made."""
 
     model: str
@@ -83,13 +83,13 @@ class Billing:
     gate: Callable[[QuotaGate], Awaitable[None]] | None = None
     """Passed before each call: what holds a paused task, and one whose endpoint's quota is used up."""
 
-    async def call(self, asked: Asked, make: "Callable[[Watch], Awaitable[Answered]]") -> Answered:
+    async def call(self, request: CallRequest, make: "Callable[[Watch], Awaitable[Answered]]") -> Answered:
         """One call, by `make`, whose observer is the watch; raises its ModelError, and what the budget raises when it
         is used up. While the endpoint's quota is used up, it waits, if that is allowed."""
         while True:
             await self._pass()
             try:
-                return await self._once(asked, make)
+                return await self._once(request, make)
             except ModelError as error:
                 if error.used_up is None:
                     raise
@@ -112,14 +112,14 @@ class Billing:
         else:
             await self.quota.wait()
 
-    async def _once(self, asked: Asked, make: "Callable[[Watch], Awaitable[Answered]]") -> Answered:
-        held = await self._reserved(asked)
+    async def _once(self, request: CallRequest, make: "Callable[[Watch], Awaitable[Answered]]") -> Answered:
+        held = await self._reserved(request)
         billed, beyond = Usage(), 0
         watch = Watch(self.task_id, self.role, self.emit)
         try:
             self.emit(
                 e.ModelCallStarted(
-                    task_id=self.task_id, role=self.role, model=asked.model, purpose=asked.purpose
+                    task_id=self.task_id, role=self.role, model=request.model, purpose=request.purpose
                 )
             )
             made = await make(watch)
@@ -128,20 +128,25 @@ class Billing:
                 error.kind = "request" if self.own_choice else "endpoint"
             billed = watch.lost
             self._finished(
-                asked, billed, error=str(error), attempts=error.attempts, kind=error.kind, status=error.status
+                request,
+                billed,
+                error=str(error),
+                attempts=error.attempts,
+                kind=error.kind,
+                status=error.status,
             )
             raise
         except (asyncio.CancelledError, AbandonedError):
             billed, beyond = watch.lost, watch.beyond
             if watch.under_way:  # The endpoint bills what it has read and written so far.
-                billed += Usage(input=asked.input(), output=watch.tokens, calls=1, estimated=True)
+                billed += Usage(input=request.input(), output=watch.tokens, calls=1, estimated=True)
             if billed.total:
-                self._finished(asked, billed, error="Interrupted.")
+                self._finished(request, billed, error="Interrupted.")
             raise
         else:
             billed = made.usage + watch.lost
             self._finished(
-                asked,
+                request,
                 billed,
                 latency=made.latency,
                 attempts=made.attempts,
@@ -152,20 +157,22 @@ class Billing:
             if held is not None:
                 most = billed + Usage(output=beyond)
                 held.settle(
-                    self.role, billed, self.cost(asked.model, billed), self._amount(asked.model, most)
+                    self.role, billed, self.cost(request.model, billed), self._amount(request.model, most)
                 )
 
-    async def _reserved(self, asked: Asked) -> Reservation | None:
+    async def _reserved(self, request: CallRequest) -> Reservation | None:
         """Wait for room in the budget for what this call is expected to take; an event when it takes a while."""
         if self.budget is None:
             return None
         output = self.budget.expected_output(self.role) or EXPECTED_OUTPUT
-        output = output if asked.output is None else min(output, asked.output)
-        expected = Usage(input=asked.input(), output=output * asked.answers, calls=1, estimated=True)
+        output = output if request.output is None else min(output, request.output)
+        expected = Usage(input=request.input(), output=output * request.answers, calls=1, estimated=True)
         waiting = e.RateLimited(task_id=self.task_id, role=self.role, wait=0.0, cause="budget")
         timer = asyncio.get_running_loop().call_later(SHOWN_WAIT, self.emit, waiting)
         try:
-            return await self.budget.reserve(asked.model, expected.total, self.cost(asked.model, expected))
+            return await self.budget.reserve(
+                request.model, expected.total, self.cost(request.model, expected)
+            )
         finally:
             timer.cancel()
 
@@ -179,7 +186,7 @@ class Billing:
 
     def _finished(
         self,
-        asked: Asked,
+        request: CallRequest,
         usage: Usage,
         *,
         latency: float = 0.0,
@@ -189,14 +196,14 @@ class Billing:
         kind: str = "",
         status: int | None = None,
     ) -> None:
-        price = self._price(asked.model, usage)
+        price = self._price(request.model, usage)
         there = self._price(self.stronger, usage) if self.stronger else None
         self.emit(
             e.ModelCallFinished(
                 task_id=self.task_id,
                 role=self.role,
-                model=asked.model,
-                purpose=asked.purpose,
+                model=request.model,
+                purpose=request.purpose,
                 usage=usage,
                 cost=price.total if price else None,
                 cost_input=price.input if price else None,

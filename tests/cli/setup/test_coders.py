@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.cli.main import main
-from agentbatch.cli.setup.coders import Found, column_widths, head, lines
+from agentbatch.cli.setup.coders import CoderStatus, column_widths, head, lines
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from tests.support.acp import AGENT
 
@@ -57,13 +57,13 @@ def test_the_list() -> None:
     codex = CoderEntry(name="codex", protocol="command", command=("codex",), install="npm install -g codex")
     mine = CoderEntry(name="mine", protocol="acp", command=("m",), own=True)
     widths = column_widths([codex, mine])
-    there, problem = lines(Found(mine, "/bin/m", "1.0", False, "It\x1b[31m ended."), widths)
-    assert [head(widths), *lines(Found(codex, None), widths), there] == [
+    there, problem = lines(CoderStatus(mine, "/bin/m", "1.0", False, "It\x1b[31m ended."), widths)
+    assert [head(widths), *lines(CoderStatus(codex, None), widths), there] == [
         "coder protocol version    speaks from       program",
         "codex command                    agentbatch not installed: npm install -g codex",
         "mine  acp      1.0        no     yours      /bin/m",
     ]
-    assert lines(Found(codex, None), widths, 60) == [
+    assert lines(CoderStatus(codex, None), widths, 60) == [
         "codex command                    agentbatch",
         "  not installed: npm install -g codex",
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.cli.main import main
-from agentbatch.cli.setup.mcp import Found, lines, servers_of
+from agentbatch.cli.setup.mcp import ServerStatus, lines, servers_of
 from agentbatch.mcp.server import McpServer
 from agentbatch.mcp.tools import offered
 from tests.support.mcp_servers import fake, tool
@@ -40,7 +40,7 @@ def test_what_is_shown_of_one() -> None:
         tool("read", description="Read.", annotations={"readOnlyHint": True}),
         tool("w", inputSchema={"if": {}}),
     ]
-    found = Found("notes", "task 1", server, offered("notes", server, listing))
+    found = ServerStatus("notes", "task 1", server, offered("notes", server, listing))
     assert lines(found, 60) == [
         "notes (task 1): notes --all",
         "  2 tools",

@@ -4,7 +4,7 @@ import pytest
 
 from agentbatch.api import RunOutcome
 from agentbatch.cli.tasks.at_the_end import choose_places, exit_code, write_reports
-from agentbatch.config.reports import Wanted
+from agentbatch.config.reports import ReportRequest
 from agentbatch.display.reports.material import enough_completed
 from agentbatch.errors import UserError
 from agentbatch.runs.store.database import read_state
@@ -37,7 +37,7 @@ def test_what_cannot_be_written_is_found_out_before_the_run_or_told_after_it(tmp
     with pytest.raises(UserError, match="writes files, since the run itself"):
         choose_places(["md=-"], tmp_path, [])
     (tmp_path / "gone").mkdir()
-    (problem,) = write_reports([Wanted("md", str(tmp_path / "gone"))], outcome(tmp_path), NOON)
+    (problem,) = write_reports([ReportRequest("md", str(tmp_path / "gone"))], outcome(tmp_path), NOON)
     assert problem.startswith("A report is missing: ")
 
 

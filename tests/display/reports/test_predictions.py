@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.cli.tasks.at_the_end import choose_places
-from agentbatch.config.reports import wanted_report
+from agentbatch.config.reports import parse_report
 from agentbatch.display.reports.exports.predictions import predictions_lines, predictions_object
 from agentbatch.display.reports.material import Material
 from agentbatch.display.reports.report import write_report
@@ -40,6 +40,6 @@ def test_predictions_are_what_swe_bench_reads() -> None:
 def test_a_comparison_has_no_predictions(tmp_path: Path) -> None:
     material = Material(compared(["a", "b"], [[[True], [False]]]), NOON)
     with pytest.raises(UserError, match="chooses nothing"):
-        write_report(wanted_report(str(tmp_path / "p.jsonl")), material)
+        write_report(parse_report(str(tmp_path / "p.jsonl")), material)
     with pytest.raises(UserError, match="p.jsonl: A comparison of models chooses nothing"):
         choose_places(["p.jsonl"], tmp_path, [], compared=True)

@@ -14,7 +14,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.runs.folder import create_run_folder
 from agentbatch.runs.store.store import Store
-from agentbatch.runs.telemetry.asked import asked_for, child_environment, open_port, telemetry_secrets
+from agentbatch.runs.telemetry.requested import asked_for, child_environment, open_port, telemetry_secrets
 from agentbatch.runs.telemetry.telemetry import Telemetry
 from tests.runs.telemetry.task_events import finished, queued, turn
 from tests.support.collector import Collector, attributes

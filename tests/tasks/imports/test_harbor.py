@@ -10,7 +10,7 @@ import pytest
 
 from agentbatch.tasks.imports.dockerfile import read_dockerfile
 from agentbatch.tasks.imports.harbor import ROOT, prompt_here, read_toml, relocated
-from agentbatch.tasks.imports.import_tasks import Wanted, import_tasks
+from agentbatch.tasks.imports.import_tasks import ImportOptions, import_tasks
 from agentbatch.tasks.imports.imported import CannotImport
 from agentbatch.tasks.spec.task_file import load_tasks
 
@@ -34,8 +34,8 @@ def lay_down(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
-def wanted(into: Path) -> Wanted:
-    return Wanted(into, None, "", False, "", None)
+def wanted(into: Path) -> ImportOptions:
+    return ImportOptions(into, None, "", False, "", None)
 
 
 @pytest.mark.parametrize(("answer", "solved"), [("1.0", True), ("11", False), (None, False)])

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.imports.import_tasks import Told, Wanted, import_tasks
+from agentbatch.tasks.imports.import_tasks import ImportOptions, ImportProgress, import_tasks
 from agentbatch.tasks.imports.imported import CannotImport
 from agentbatch.tasks.imports.swe_bench import PYTEST, RUNNERS, read_instance, runnable, runner
 from agentbatch.tasks.spec.task_file import load_tasks
@@ -74,11 +74,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(clones, row, folder)
 
 
-def imported(bench: Bench, into: Path, *rows: Any, **others: Any) -> list[Told]:
+def imported(bench: Bench, into: Path, *rows: Any, **others: Any) -> list[ImportProgress]:
     source = into.parent / "rows.jsonl"
     source.write_text("\n".join(json.dumps(row) for row in rows))
     wanted = {"repos": bench.clones, "test_command": "", "rewrite_paths": False, "pattern": "", "limit": None}
-    return list(import_tasks([source], Wanted(into=into, **{**wanted, **others}), {"PATH": "/usr/bin:/bin"}))
+    return list(
+        import_tasks([source], ImportOptions(into=into, **{**wanted, **others}), {"PATH": "/usr/bin:/bin"})
+    )
 
 
 def test_an_instance_becomes_a_directory_without_history_and_hidden_tests(

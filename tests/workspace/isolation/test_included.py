@@ -9,7 +9,7 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.isolation import included
-from agentbatch.workspace.isolation.included import Found, meant_by, shown_env_files
+from agentbatch.workspace.isolation.included import IncludedFiles, meant_by, shown_env_files
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
 from agentbatch.workspace.isolation.isolation import Isolation
 from tests.workspace.repositories import environment, git, make_repository, needs_git, state
@@ -53,7 +53,7 @@ def test_env_files_are_shown_where_they_are_named_and_hold_no_key(tmp_path: Path
     found = shown_env_files(
         tmp_path, [".env", ".env.test", "sub/*", "sub/.env", "a.txt", ".env.gone"], REDACT
     )
-    assert found == Found(
+    assert found == IncludedFiles(
         (".env.gone", ".env.test", "sub/.env"),
         ("include: .env holds a key of agentbatch's own, and stays hidden.",),
     )
@@ -69,7 +69,7 @@ BASE = {"a.txt": "a\n", "lib/b.txt": "b\n", ".gitignore": "*.local\nbuild/\n.env
 
 async def bring(
     places: Isolation, repository: Path, work: Path, include: Sequence[str] = (), inside: str = ""
-) -> tuple[IsolatedDir, Found]:
+) -> tuple[IsolatedDir, IncludedFiles]:
     place = await places.make("worktree", repository / inside, work, task_id="t")
     return place, await places.include(place, include, REDACT)
 
@@ -99,7 +99,9 @@ async def test_worktreeinclude_counts_as_it_was_committed(tmp_path: Path, places
     write(repository, "x.local")
     write(repository, ".worktreeinclude", text="*.local\n")
     _, found = await bring(places, repository, tmp_path / "work")
-    assert found == Found((), (".worktreeinclude is not in the last commit, and counts only from there.",))
+    assert found == IncludedFiles(
+        (), (".worktreeinclude is not in the last commit, and counts only from there.",)
+    )
 
 
 @needs_git

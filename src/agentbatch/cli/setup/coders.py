@@ -46,7 +46,7 @@ WHOLE = 1_000
 """Columns of what is no terminal: a coder is a line."""
 
 
-class Found(NamedTuple):
+class CoderStatus(NamedTuple):
     entry: CoderEntry
     path: str | None
     """None: it is not installed."""
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _show(looked: AsyncIterator[Found], entries: list[CoderEntry], *, as_json: bool) -> None:
+async def _show(looked: AsyncIterator[CoderStatus], entries: list[CoderEntry], *, as_json: bool) -> None:
     """Each as soon as it and those before it are known: some take seconds to say their version."""
     out = Writer(sys.stdout)
     if as_json:
@@ -113,15 +113,15 @@ async def _show(looked: AsyncIterator[Found], entries: list[CoderEntry], *, as_j
 
 async def look(
     entries: list[CoderEntry], environ: Mapping[str, str], sandbox: SandboxName, planted: str = ""
-) -> AsyncIterator[Found]:
+) -> AsyncIterator[CoderStatus]:
     """In the order of `entries`. `planted`: why nothing is started that the user's file names; empty: it is."""
     room = asyncio.Semaphore(AT_ONCE)
 
-    async def one(entry: CoderEntry) -> Found:
+    async def one(entry: CoderEntry) -> CoderStatus:
         if entry.protocol == "builtin":
-            return Found(entry, None, __version__)
+            return CoderStatus(entry, None, __version__)
         if entry.own and planted:
-            return Found(entry, None, problem=planted)
+            return CoderStatus(entry, None, problem=planted)
         async with room:
             return await _asked(entry, environ, sandbox)
 
@@ -130,20 +130,20 @@ async def look(
             yield await task
 
 
-async def _asked(entry: CoderEntry, environ: Mapping[str, str], sandbox: SandboxName) -> Found:
+async def _asked(entry: CoderEntry, environ: Mapping[str, str], sandbox: SandboxName) -> CoderStatus:
     with tempfile.TemporaryDirectory(prefix="agentbatch-coders-") as name:
         folder = Path(name).resolve()
         ours = own_environment(environ, [folder, Path.cwd()])
         try:
             path = str(find_program(entry.program, ours["PATH"], [folder, Path.cwd()]))
         except UserError:
-            return Found(entry, None)
+            return CoderStatus(entry, None)
         choice = choose_here(sandbox, ours["PATH"])
         async with throwaway_workspace(folder, ours, choice) as workspace:
             probed = await probe(entry, workspace)
     missing = missing_package(entry)
     problem = probed.problem or (f"It {missing}." if missing else "")
-    return Found(entry, path, probed.version, probed.speaks, problem)
+    return CoderStatus(entry, path, probed.version, probed.speaks, problem)
 
 
 HEADS = ("coder", "protocol", "version", "speaks", "from", "program")
@@ -152,7 +152,7 @@ VERSION_WIDTH = 10
 
 def column_widths(entries: Iterable[CoderEntry]) -> list[int]:
     """Cells of each column but the last, before more is known than the entries."""
-    rows = [HEADS, *(_row(Found(entry, None)) for entry in entries)]
+    rows = [HEADS, *(_row(CoderStatus(entry, None)) for entry in entries)]
     widths = [max(width(row[place]) for row in rows) for place in range(5)]
     return [*widths[:2], VERSION_WIDTH, *widths[3:]]
 
@@ -161,7 +161,7 @@ def head(widths: Sequence[int]) -> str:
     return " ".join([*map(pad, HEADS, widths), HEADS[-1]])
 
 
-def lines(one: Found, widths: Sequence[int], columns: int = WHOLE) -> list[str]:
+def lines(one: CoderStatus, widths: Sequence[int], columns: int = WHOLE) -> list[str]:
     """A line; below it what is wrong, and the program where the line has no place for it."""
     row = _row(one)
     whole = " ".join([*map(pad, row[:5], widths), row[5]]).rstrip()
@@ -171,7 +171,7 @@ def lines(one: Found, widths: Sequence[int], columns: int = WHOLE) -> list[str]:
     return told
 
 
-def _row(one: Found) -> tuple[str, ...]:
+def _row(one: CoderStatus) -> tuple[str, ...]:
     entry = one.entry
     speaks = "" if one.speaks is None else "yes" if one.speaks else "no"
     there = one.path or (

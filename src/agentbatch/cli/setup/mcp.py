@@ -44,7 +44,7 @@ WHOLE = 1_000
 """Columns of what is no terminal: a tool is a line."""
 
 
-class Found(NamedTuple):
+class ServerStatus(NamedTuple):
     name: str
     where: str
     """agents/coder.toml, or the task."""
@@ -100,19 +100,21 @@ def run(args: argparse.Namespace) -> int:
     return asyncio.run(_show(chosen, environ, settings.sandbox, as_json=args.as_json))
 
 
-def servers_of(folder: Path, task_file: Path | None) -> list[Found]:
+def servers_of(folder: Path, task_file: Path | None) -> list[ServerStatus]:
     """Each once, however many tasks have it. Raises UserError."""
-    found = [Found(name, "agents/coder.toml", server) for name, server in CoderKinds(folder).servers.items()]
+    found = [
+        ServerStatus(name, "agents/coder.toml", server) for name, server in CoderKinds(folder).servers.items()
+    ]
     tasks = task_file or folder / "task.json"
     for number, task in enumerate(load_tasks(tasks) if task_file or tasks.is_file() else [], 1):
         for name, server in task.mcp.items():
             if all((one.name, one.server) != (name, server) for one in found):
-                found.append(Found(name, f"task {task.id or number}", server))
+                found.append(ServerStatus(name, f"task {task.id or number}", server))
     return found
 
 
 async def _show(
-    chosen: Sequence[Found], environ: Mapping[str, str], sandbox: SandboxName, *, as_json: bool
+    chosen: Sequence[ServerStatus], environ: Mapping[str, str], sandbox: SandboxName, *, as_json: bool
 ) -> int:
     out = Writer(sys.stdout)
     looked = [one async for one in look(chosen, environ, sandbox)]
@@ -128,8 +130,8 @@ async def _show(
 
 
 async def look(
-    servers: Sequence[Found], environ: Mapping[str, str], sandbox: SandboxName
-) -> AsyncIterator[Found]:
+    servers: Sequence[ServerStatus], environ: Mapping[str, str], sandbox: SandboxName
+) -> AsyncIterator[ServerStatus]:
     """Each started, asked and ended, one after another. Raises UserError for a header's variable that is not set."""
     ready = [
         one._replace(server=filled(f"The MCP server {one.name}", one.server, environ, secret_variables()))
@@ -151,7 +153,7 @@ async def look(
                     await running.stop()
 
 
-def lines(one: Found, columns: int) -> list[str]:
+def lines(one: ServerStatus, columns: int) -> list[str]:
     """What a terminal shows of one."""
     place = " ".join(one.server.command) or shown_url(one.server.url)
     told = one.problem or counted(len(one.tools.tools), "tool")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from agentbatch.config.reports import STDOUT, Wanted, wanted_report
+from agentbatch.config.reports import STDOUT, ReportRequest, parse_report
 from agentbatch.display.reports.material import NOTHING_CHOSEN, Material, enough_completed
 from agentbatch.errors import UserError
 from agentbatch.runs.folder import RunFolder
@@ -14,11 +14,11 @@ from agentbatch.tasks.run.run_batch import RunOutcome
 
 def choose_places(
     asked: Sequence[str], folder: Path, roots: Sequence[Path], *, compared: bool = False
-) -> list[Wanted]:
+) -> list[ReportRequest]:
     """Where the reports will be, with every link followed while no task has begun. `roots`: the directories in which
     tasks work; `compared`: models are compared on them. Raises UserError: what cannot be written, and why."""
     found = []
-    for one in map(wanted_report, asked):
+    for one in map(parse_report, asked):
         if one.place == STDOUT:
             raise UserError(
                 "--report writes files, since the run itself is shown on standard output; name one."
@@ -28,11 +28,11 @@ def choose_places(
         named = (folder / one.place).absolute()
         inside = named / "index.html" if one.folder else named
         place = own_place(inside, roots, "report", "--report")
-        found.append(Wanted(one.kind, str(place.parent if one.folder else place)))
+        found.append(ReportRequest(one.kind, str(place.parent if one.folder else place)))
     return found
 
 
-def write_reports(places: Sequence[Wanted], outcome: RunOutcome, now: float) -> list[str]:
+def write_reports(places: Sequence[ReportRequest], outcome: RunOutcome, now: float) -> list[str]:
     """Sentences about those that could not be written."""
     if not places:
         return []

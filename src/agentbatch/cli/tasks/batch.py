@@ -13,7 +13,7 @@ from agentbatch.cli.runs.signals import SignalStopper
 from agentbatch.cli.runs.terminal import asks_for_mode
 from agentbatch.cli.tasks.at_the_end import choose_places, exit_code, write_reports
 from agentbatch.config import TEST_MODE_TASKS, Settings
-from agentbatch.config.reports import Wanted
+from agentbatch.config.reports import ReportRequest
 from agentbatch.display.display import Display, make_display
 from agentbatch.display.reports.dry_run import render_dry_run
 from agentbatch.display.reports.summary import Summary
@@ -56,7 +56,7 @@ def run(settings: Settings, flags: dict[str, Any], env_file: Path | None, folder
         raise KeyboardInterrupt from None
 
 
-async def _run(prepared: PreparedRun, display: Display, reports: Sequence[Wanted]) -> int:
+async def _run(prepared: PreparedRun, display: Display, reports: Sequence[ReportRequest]) -> int:
     stopper = SignalStopper(loading=prepared.local is not None)
     watch_lifeline(stopper.stop)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.imports.import_tasks import TASK_FILE, Told, Wanted, import_tasks
+from agentbatch.tasks.imports.import_tasks import TASK_FILE, ImportOptions, ImportProgress, import_tasks
 from agentbatch.text import counted, harmless
 
 DESCRIPTION = """\
@@ -78,7 +78,9 @@ def _number(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """0: all; 1: some could not be imported. Raises UserError where none could."""
-    wanted = Wanted(args.into, args.repos, args.test_command, args.rewrite_paths, args.pattern, args.limit)
+    wanted = ImportOptions(
+        args.into, args.repos, args.test_command, args.rewrite_paths, args.pattern, args.limit
+    )
     counts = dict.fromkeys(("imported", "note", "left out"), 0)
     for told in import_tasks(args.sources, wanted, os.environ):
         counts[told.done] += 1
@@ -94,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if counts["left out"] else 0
 
 
-def _show(told: Told) -> None:
+def _show(told: ImportProgress) -> None:
     line = f"  {told.done:<8}  {harmless(told.task)}"
     out = sys.stdout if told.done == "imported" else sys.stderr
     out.write(f"{line}: {harmless(told.sentence)}\n" if told.sentence else f"{line}\n")

@@ -9,7 +9,7 @@ from typing import Any
 
 from agentbatch.cli.complaints import complain
 from agentbatch.cli.flags import read_settings
-from agentbatch.config.reports import STDOUT, ReportKind, Wanted, read_share
+from agentbatch.config.reports import STDOUT, ReportKind, ReportRequest, read_share
 from agentbatch.display.reports.material import Material, enough_completed
 from agentbatch.display.reports.report import write_report
 from agentbatch.errors import UserError
@@ -76,7 +76,7 @@ def _share(text: str) -> float:
 
 def report(args: argparse.Namespace) -> int:
     """Raises UserError for what is not there, cannot be read or must not be overwritten."""
-    wanted = [Wanted(kind, place) for kind in KINDS if (place := getattr(args, f"report_{kind}"))]
+    wanted = [ReportRequest(kind, place) for kind in KINDS if (place := getattr(args, f"report_{kind}"))]
     if not wanted and args.least is None:
         raise UserError("report: say what to write, e.g. --html report.html, or --md - for standard output.")
     material = material_of(read_source(args.source))

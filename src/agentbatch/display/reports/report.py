@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from agentbatch.config.reports import STDOUT, Wanted
+from agentbatch.config.reports import STDOUT, ReportRequest
 from agentbatch.display.reports.exports.atif import atif_files
 from agentbatch.display.reports.exports.export import export, write_export, write_folder
 from agentbatch.display.reports.exports.predictions import predictions_lines, predictions_object
@@ -14,7 +14,9 @@ from agentbatch.display.writer import Writer
 from agentbatch.errors import UserError
 
 
-def write_report(wanted: Wanted, material: Material, *, overwrite: bool = False, follow: bool = True) -> bool:
+def write_report(
+    wanted: ReportRequest, material: Material, *, overwrite: bool = False, follow: bool = True
+) -> bool:
     """Whether it came to its place: False where nobody reads standard output any more. `follow` as `write_atomic`.
     Raises UserError."""
     if material.state.info is None:
@@ -36,7 +38,7 @@ def write_report(wanted: Wanted, material: Material, *, overwrite: bool = False,
     return not out.broken
 
 
-def _text(wanted: Wanted, m: Material) -> str | Iterator[str]:
+def _text(wanted: ReportRequest, m: Material) -> str | Iterator[str]:
     match wanted.kind:
         case "html":
             return html_file(m)

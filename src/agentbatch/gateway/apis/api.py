@@ -10,7 +10,7 @@ from agentbatch.usage import Usage
 Body = dict[str, Any]
 
 
-class Wanted(NamedTuple):
+class AnswerLimits(NamedTuple):
     """What a request says of the answers that it wants."""
 
     output: int | None
@@ -18,7 +18,7 @@ class Wanted(NamedTuple):
     answers: int = 1
 
 
-class Told(Protocol):
+class AnswerSummary(Protocol):
     """What an answer says of itself."""
 
     @property
@@ -33,7 +33,7 @@ class Reader(Protocol):
     @property
     def whole(self) -> bool: ...
     def feed(self, chunk: bytes) -> Received: ...
-    def answer(self) -> Told: ...
+    def answer(self) -> AnswerSummary: ...
     def used(self) -> Usage | None: ...
     def tail(self) -> str: ...
 
@@ -55,7 +55,7 @@ class Api(Protocol):
         nothing does. All others are the agent's own business, or ours."""
         ...
 
-    def wanted(self, body: Mapping[str, Any]) -> Wanted: ...
+    def limits(self, body: Mapping[str, Any]) -> AnswerLimits: ...
 
     def refusal(self, body: Mapping[str, Any]) -> str:
         """Why such a request is not passed on, as a sentence; empty: it is."""

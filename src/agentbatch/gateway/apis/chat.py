@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agentbatch.files import json_object
-from agentbatch.gateway.apis.api import Body, Reader, Wanted, count
+from agentbatch.gateway.apis.api import AnswerLimits, Body, Reader, count
 from agentbatch.gateway.apis.events import events_of
 from agentbatch.model.capabilities import Capabilities
 from agentbatch.model.http.transport import NO_HEADERS, KeyForm
@@ -21,9 +21,9 @@ class ChatApi:
     key_form: KeyForm = "bearer"
     headers = NO_HEADERS
 
-    def wanted(self, body: Mapping[str, Any]) -> Wanted:
+    def limits(self, body: Mapping[str, Any]) -> AnswerLimits:
         limits = [number for name in LIMITS if (number := count(body.get(name))) is not None]
-        return Wanted(max(limits, default=None), count(body.get("n")) or 1)
+        return AnswerLimits(max(limits, default=None), count(body.get("n")) or 1)
 
     def refusal(self, body: Mapping[str, Any]) -> str:
         """Some endpoints read "100" as a number: it would be counted as nothing here."""

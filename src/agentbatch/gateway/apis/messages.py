@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from agentbatch.gateway.apis.api import Body, Wanted, count
+from agentbatch.gateway.apis.api import AnswerLimits, Body, count
 from agentbatch.gateway.apis.typed_api import TypedApi
 from agentbatch.model.answer.answer import GarbageError, raise_error
 from agentbatch.model.answer.finish_reasons import finish_reason
@@ -62,8 +62,8 @@ class MessagesApi(TypedApi):
     key_form: KeyForm = "anthropic"
     headers = MappingProxyType({"anthropic-version": "2023-06-01", "anthropic-beta": ""})
 
-    def wanted(self, body: Mapping[str, Any]) -> Wanted:
-        return Wanted(count(body.get("max_tokens")))
+    def limits(self, body: Mapping[str, Any]) -> AnswerLimits:
+        return AnswerLimits(count(body.get("max_tokens")))
 
     def refusal(self, body: Mapping[str, Any]) -> str:
         return ""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agentbatch.gateway.apis.api import Body, Wanted, count
+from agentbatch.gateway.apis.api import AnswerLimits, Body, count
 from agentbatch.gateway.apis.chat import openai_error
 from agentbatch.gateway.apis.typed_api import TypedApi
 from agentbatch.model.http.transport import NO_HEADERS, KeyForm
@@ -19,8 +19,8 @@ class ResponsesApi(TypedApi):
     key_form: KeyForm = "bearer"
     headers = NO_HEADERS
 
-    def wanted(self, body: Mapping[str, Any]) -> Wanted:
-        return Wanted(count(body.get("max_output_tokens")))
+    def limits(self, body: Mapping[str, Any]) -> AnswerLimits:
+        return AnswerLimits(count(body.get("max_output_tokens")))
 
     def refusal(self, body: Mapping[str, Any]) -> str:
         if body.get("background"):

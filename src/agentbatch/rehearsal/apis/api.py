@@ -8,7 +8,7 @@ from agentbatch.rehearsal.faults.refusals import Dialect, Problem
 Document = Mapping[str, Any]
 
 
-class Asked(NamedTuple):
+class ParsedRequest(NamedTuple):
     """A request that can be answered."""
 
     body: dict[str, Any]
@@ -18,7 +18,9 @@ class Asked(NamedTuple):
 
 
 class Events(Protocol):
-    def __call__(self, completion: Document, asked: Asked, *, usage: bool, tokens: int) -> Iterator[bytes]:
+    def __call__(
+        self, completion: Document, asked: ParsedRequest, *, usage: bool, tokens: int
+    ) -> Iterator[bytes]:
         """The stream that says a completion, so many `tokens` an event. `usage`: the server gives it in streams."""
         ...
 
@@ -26,8 +28,8 @@ class Events(Protocol):
 class Api(NamedTuple):
     """An API in the terms of chat completions, in which the scripted model answers."""
 
-    read: Callable[[bytes], Asked | Problem]
-    whole: Callable[[Document, Asked], Document]
+    read: Callable[[bytes], ParsedRequest | Problem]
+    whole: Callable[[Document, ParsedRequest], Document]
     """The answer's document of a chat completion."""
     events: Events
     ending: int

@@ -3,22 +3,22 @@
 from collections.abc import Iterator
 from typing import Any
 
-from agentbatch.rehearsal.apis.api import Api, Asked, Document
+from agentbatch.rehearsal.apis.api import Api, Document, ParsedRequest
 from agentbatch.rehearsal.faults.refusals import Dialect, Problem, error_body
 from agentbatch.rehearsal.request import parse_request
 from agentbatch.rehearsal.streaming import DONE, event, events
 
 
-def _read(data: bytes) -> Asked | Problem:
+def _read(data: bytes) -> ParsedRequest | Problem:
     body = parse_request(data)
-    return body if isinstance(body, Problem) else Asked(body, body)
+    return body if isinstance(body, Problem) else ParsedRequest(body, body)
 
 
-def _whole(completion: Document, _: Asked) -> Document:
+def _whole(completion: Document, _: ParsedRequest) -> Document:
     return completion
 
 
-def _events(completion: Document, asked: Asked, *, usage: bool, tokens: int) -> Iterator[bytes]:
+def _events(completion: Document, asked: ParsedRequest, *, usage: bool, tokens: int) -> Iterator[bytes]:
     options = asked.body.get("stream_options")
     wanted = isinstance(options, dict) and options.get("include_usage") is True
     return events(completion, usage=usage and wanted, tokens=tokens)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agentbatch.rehearsal.apis.api import Api, Asked, Document
+from agentbatch.rehearsal.apis.api import Api, Document, ParsedRequest
 from agentbatch.rehearsal.counting import BYTES_PER_TOKEN
 from agentbatch.rehearsal.faults.refusals import Dialect, Problem
 from agentbatch.rehearsal.plain.answers import parse_plain
@@ -26,7 +26,7 @@ KINDS = {
 STOPS = {"tool_calls": "tool_use", "length": "max_tokens", "stop": "end_turn", "content_filter": "refusal"}
 
 
-def _read(data: bytes) -> Asked | Problem:
+def _read(data: bytes) -> ParsedRequest | Problem:
     body = parse_plain(data)
     if isinstance(body, Problem):
         return body
@@ -42,7 +42,7 @@ def _read(data: bytes) -> Asked | Problem:
         _tool(tool) for tool in body.get("tools") or () if isinstance(tool, dict) and "input_schema" in tool
     ]
     chat = {"model": body["model"], "messages": system + messages, "stream": body.get("stream")}
-    return Asked(body, chat | ({"tools": tools} if tools else {}))
+    return ParsedRequest(body, chat | ({"tools": tools} if tools else {}))
 
 
 def _unanswered(messages: Sequence[Mapping[str, Any]]) -> Problem | None:
@@ -84,7 +84,7 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "function", "function": {**said, "parameters": tool["input_schema"]}}
 
 
-def _whole(completion: Document, asked: Asked) -> dict[str, Any]:
+def _whole(completion: Document, asked: ParsedRequest) -> dict[str, Any]:
     choice = completion["choices"][0]
     document = _frame(completion) | {
         "content": list(_blocks(choice["message"])),
@@ -127,7 +127,7 @@ def _input(arguments: str) -> Any:
         return {}
 
 
-def _usage(usage: Document, asked: Asked) -> dict[str, Any]:
+def _usage(usage: Document, asked: ParsedRequest) -> dict[str, Any]:
     """Three kinds of input, apart: what no cache had, what it was given, what it had. Without a `cache_control` in the
     request nothing is cached."""
     total, cached = usage["prompt_tokens"], usage["prompt_tokens_details"]["cached_tokens"]
@@ -146,7 +146,7 @@ def _caches(value: object) -> bool:
     return isinstance(value, list) and any(map(_caches, value))
 
 
-def _events(completion: Document, asked: Asked, *, usage: bool, tokens: int) -> Iterator[bytes]:
+def _events(completion: Document, asked: ParsedRequest, *, usage: bool, tokens: int) -> Iterator[bytes]:
     whole = _whole(completion, asked)
     counted = whole.get("usage") if usage else None
     before = {} if counted is None else {"usage": counted | {"output_tokens": 1}}

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agentbatch.rehearsal.apis.api import Api, Asked, Document
+from agentbatch.rehearsal.apis.api import Api, Document, ParsedRequest
 from agentbatch.rehearsal.counting import BYTES_PER_TOKEN
 from agentbatch.rehearsal.faults.refusals import Dialect, Problem, error_body
 from agentbatch.rehearsal.plain.answers import parse_plain
@@ -21,7 +21,7 @@ CUT = {"length": "max_output_tokens", "content_filter": "content_filter"}
 OUTPUTS = ("function_call_output", "custom_tool_call_output")
 
 
-def _read(data: bytes) -> Asked | Problem:
+def _read(data: bytes) -> ParsedRequest | Problem:
     body = parse_plain(data)
     if isinstance(body, Problem):
         return body
@@ -39,7 +39,7 @@ def _read(data: bytes) -> Asked | Problem:
     system = [{"role": "system", "content": body["instructions"]}] if body.get("instructions") else []
     tools = [tool for tool in (_tool(*one) for one in _tools(body)) if tool]
     chat = {"model": body["model"], "messages": system + _messages(items), "stream": body.get("stream")}
-    return Asked(body, chat | ({"tools": tools} if tools else {}))
+    return ParsedRequest(body, chat | ({"tools": tools} if tools else {}))
 
 
 def _listed(value: object) -> list[Any]:
@@ -138,7 +138,7 @@ def _tool(space: str, tool: object) -> dict[str, Any] | None:
     return None
 
 
-def _whole(completion: Document, asked: Asked) -> dict[str, Any]:
+def _whole(completion: Document, asked: ParsedRequest) -> dict[str, Any]:
     choice = completion["choices"][0]
     cut = CUT.get(choice["finish_reason"])
     document = _frame(completion) | {
@@ -163,7 +163,7 @@ def _id(completion: Document, prefix: str) -> str:
     return f"{prefix}_{str(completion['id']).removeprefix('chatcmpl-')}"
 
 
-def _output(completion: Document, asked: Asked) -> Iterator[dict[str, Any]]:
+def _output(completion: Document, asked: ParsedRequest) -> Iterator[dict[str, Any]]:
     message = completion["choices"][0]["message"]
     freeform = {tool["custom"]["name"] for tool in asked.chat.get("tools", ()) if "custom" in tool}
     if message.get("reasoning_content"):
@@ -215,7 +215,7 @@ def _usage(usage: Document) -> dict[str, Any]:
     }
 
 
-def _events(completion: Document, asked: Asked, *, usage: bool, tokens: int) -> Iterator[bytes]:
+def _events(completion: Document, asked: ParsedRequest, *, usage: bool, tokens: int) -> Iterator[bytes]:
     whole = _whole(completion, asked)
     if not usage:
         whole.pop("usage", None)

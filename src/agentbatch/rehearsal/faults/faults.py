@@ -5,7 +5,7 @@ import json
 
 from aiohttp import web
 
-from agentbatch.rehearsal.apis.api import Api, Asked
+from agentbatch.rehearsal.apis.api import Api, ParsedRequest
 from agentbatch.rehearsal.apis.paths import api_at
 from agentbatch.rehearsal.faults.refusals import Dialect, Problem
 from agentbatch.rehearsal.script import Fault
@@ -25,7 +25,7 @@ GARBAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
 async def play_fault(
-    fault: Fault, request: web.BaseRequest, dialect: Dialect, asked: Asked | None = None
+    fault: Fault, request: web.BaseRequest, dialect: Dialect, asked: ParsedRequest | None = None
 ) -> web.StreamResponse | None:
     """The response to send; None when the connection was closed instead. `asked`: a request for a stream. `hang` and
     `stall` wait until they are cancelled."""
@@ -63,7 +63,7 @@ def _problem(fault: Fault) -> Problem:
 
 
 async def _error(
-    fault: Fault, request: web.BaseRequest, dialect: Dialect, asked: Asked | None
+    fault: Fault, request: web.BaseRequest, dialect: Dialect, asked: ParsedRequest | None
 ) -> web.StreamResponse:
     """An error after a 200: in the middle of a stream, or instead of a completion."""
     api, problem = api_at(request.path), _problem(fault)
@@ -74,7 +74,7 @@ async def _error(
     return response
 
 
-def _begun(api: Api, asked: Asked) -> list[bytes]:
+def _begun(api: Api, asked: ParsedRequest) -> list[bytes]:
     """The first events of an answer, cut in the middle of a word."""
     message = {"role": "assistant", "content": "I look at the files fir"}
     completion = {"id": "chatcmpl-rehearsal", "choices": [{"message": message, "finish_reason": None}]}

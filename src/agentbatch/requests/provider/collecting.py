@@ -20,7 +20,7 @@ from agentbatch.requests.batch.result_sink import ResultSink, done_of
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.options import BATCH_DISCOUNT
 from agentbatch.requests.provider.documents import Answer, ProviderState, outcome_of, read_answers
-from agentbatch.requests.provider.ledger import Again, Part, Target, Wanted
+from agentbatch.requests.provider.ledger import Again, ExpectedAnswer, Part, Target
 from agentbatch.requests.provider.sending import KEY_DIGITS, ProviderSender
 from agentbatch.requests.provider.service import ServiceError
 from agentbatch.requests.spec.answers import Document
@@ -41,9 +41,9 @@ class Reading:
     endpoint: Endpoint
     journal: Journal
     sink: ResultSink
-    on_again: Callable[[Wanted], None]
+    on_again: Callable[[ExpectedAnswer], None]
     """A request goes out once more: its answer did not keep to its schema."""
-    on_taught: Callable[[Wanted], None]
+    on_taught: Callable[[ExpectedAnswer], None]
     """A request goes out in another form: the endpoint refused this one."""
     strange: int = 0
     """Lines that were no answer to anything that was asked, or a second one."""
@@ -56,13 +56,13 @@ class Reading:
         seen: set[int] = set()
         try:
             for answer in read_answers(path):
-                wanted = self._wanted(answer, seen)
-                if answer is None or wanted is None:
+                expected = self._expected(answer, seen)
+                if answer is None or expected is None:
                     self.strange += 1
                     continue
                 seen.add(answer.n)
                 if not answer.not_asked:
-                    self._pending.append(asyncio.ensure_future(self._take(answer, wanted)))
+                    self._pending.append(asyncio.ensure_future(self._take(answer, expected)))
                 if len(self._pending) >= AT_ONCE:
                     await self._settled()
         finally:
@@ -72,33 +72,33 @@ class Reading:
         pending, self._pending = self._pending, []
         await asyncio.gather(*pending)
 
-    def _wanted(self, answer: Answer | None, seen: set[int]) -> Wanted | None:
+    def _expected(self, answer: Answer | None, seen: set[int]) -> ExpectedAnswer | None:
         if answer is None or answer.n in seen:
             return None
-        wanted = self.sender.ledger.wanted(self.part, answer.n)
-        return wanted if wanted is not None and wanted.key[:KEY_DIGITS] == answer.key_start else None
+        expected = self.sender.ledger.expected(self.part, answer.n)
+        return expected if expected is not None and expected.key[:KEY_DIGITS] == answer.key_start else None
 
-    async def _take(self, answer: Answer, wanted: Wanted) -> None:
-        body = self.sender.packer.request_of(self.part, wanted)
-        target = self.sender.ledger.target(wanted.n, wanted.key)
+    async def _take(self, answer: Answer, expected: ExpectedAnswer) -> None:
+        body = self.sender.packer.request_of(self.part, expected)
+        target = self.sender.ledger.target(expected.n, expected.key)
         if target is None:  # it has ended, or asks something else by now
-            self.sender.ledger.settle(self.part, wanted.n)
+            self.sender.ledger.settle(self.part, expected.n)
         if body is None or target is None:
             return
-        again = self.sender.ledger.again(wanted.n, wanted.key, self.part)
+        again = self.sender.ledger.again(expected.n, expected.key, self.part)
         sent = BatchRequest.model_construct(id=target.id, body=body, url=self.part.url)
-        item = Item(target.place, target.n, sent, wanted.key)
+        item = Item(target.place, target.n, sent, expected.key)
         outcome = outcome_of(answer, sent.url)
         if isinstance(outcome, Failure) and self._taught(outcome, sent):
-            self.on_taught(wanted)
+            self.on_taught(expected)
             return
         result = self._result(item, answer, outcome)
         if result is None:
-            return  # it stays wanted, as if it had not been asked
+            return  # it is still expected, as if it had not been asked
         if again is None:
             problem = schema_problem(sent, result)
             if problem:
-                self._once_more(wanted, result, problem)
+                self._once_more(expected, result, problem)
                 return
         else:
             first = BatchResult(target.id, target.place, usage=again.usage, cost=again.cost, attempts=1)
@@ -107,8 +107,8 @@ class Reading:
         if again is not None:
             original = {**body, "messages": body["messages"][:-2]}
             item = replace(item, request=sent.model_copy(update={"body": original}))
-            self.sender.ledger.forget_again(wanted.n)
-        self.sender.ledger.settle(self.part, wanted.n)
+            self.sender.ledger.forget_again(expected.n)
+        self.sender.ledger.settle(self.part, expected.n)
         await self._end(item, target, result)
 
     async def _end(self, item: Item, target: Target, result: BatchResult) -> None:
@@ -148,10 +148,10 @@ class Reading:
         kind: ErrorKind = "endpoint" if failure.kind == "endpoint" else "request"
         return CallError(kind, text, answer.status or None, self.endpoint.redact(code)[:64])
 
-    def _once_more(self, wanted: Wanted, result: BatchResult, problem: str) -> None:
+    def _once_more(self, expected: ExpectedAnswer, result: BatchResult, problem: str) -> None:
         again = Again(result.usage, result.cost, result.text, problem)
-        self.sender.ledger.put_again(self.part, wanted, again)
-        self.on_again(wanted)
+        self.sender.ledger.put_again(self.part, expected, again)
+        self.on_again(expected)
 
 
 def second_request(request: BatchRequest, again: Again) -> BatchRequest:
@@ -169,8 +169,8 @@ class ProviderCollector:
 
     async def collect(self, part: Part, state: ProviderState, sink: ResultSink) -> None:
         """Raises ServiceError and LeftError when files cannot be had (nothing is lost by it), and OSError."""
-        again: list[Wanted] = []
-        taught: list[Wanted] = []
+        again: list[ExpectedAnswer] = []
+        taught: list[ExpectedAnswer] = []
         reading = Reading(part, self.sender, self.endpoint, self.journal, sink, again.append, taught.append)
         fetched = []
         for kind, file_id in (("output", state.output_file), ("errors", state.error_file)):
@@ -206,21 +206,23 @@ class ProviderCollector:
         what = "was cancelled" if state.status == "cancelled" else state.status
         return f"it {what}" + (f": {'; '.join(reasons)}" if reasons else "")
 
-    async def end(self, part: Part, again: list[Wanted], why: str, taught: Sequence[Wanted] = ()) -> None:
+    async def end(
+        self, part: Part, again: list[ExpectedAnswer], why: str, taught: Sequence[ExpectedAnswer] = ()
+    ) -> None:
         """What did not keep to its schema goes out once more, and what was refused in its form, in another one; what
         has no answer is open again. A batch of an earlier pass is resumed by this one: its open requests go out now."""
-        asked = {wanted.n for wanted in (*again, *taught)}
-        missing = [wanted for wanted in self.sender.ledger.all_wanted(part) if wanted.n not in asked]
+        asked = {expected.n for expected in (*again, *taught)}
+        missing = [expected for expected in self.sender.ledger.all_expected(part) if expected.n not in asked]
         resumed = part.session < self.journal.session
-        for wanted in (*again, *taught, *(missing if resumed else [])):
-            body = self.sender.packer.request_of(part, wanted)
-            target = self.sender.ledger.target(wanted.n, wanted.key)
+        for expected in (*again, *taught, *(missing if resumed else [])):
+            body = self.sender.packer.request_of(part, expected)
+            target = self.sender.ledger.target(expected.n, expected.key)
             if body is None or target is None or not target.current or self.sender.stop.cause:
                 continue
             request = BatchRequest.model_construct(id=target.id, body=body, url=part.url)
-            first = self.sender.ledger.again(wanted.n, wanted.key) if wanted in again else None
+            first = self.sender.ledger.again(expected.n, expected.key) if expected in again else None
             await self.sender.pack(
-                wanted.n, wanted.key, request if first is None else second_request(request, first)
+                expected.n, expected.key, request if first is None else second_request(request, first)
             )
         self.sender.ledger.end(part)
         self.sender.packer.path(part.b).unlink(missing_ok=True)

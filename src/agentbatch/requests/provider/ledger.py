@@ -1,4 +1,4 @@
-"""What is at the provider: batches with their file and batch ids, and the requests whose answers are still wanted.
+"""What is at the provider: batches with their file and batch ids, and the requests whose answers are still expected.
 
 It lies in the journal's own file and shares its commits: a request is out of the ledger in the moment in which the
 journal has its answer, so that an answer which is read twice, after a crash, counts once.
@@ -50,7 +50,7 @@ class Part:
     """At the provider; empty before the batch was made."""
 
 
-class Wanted(NamedTuple):
+class ExpectedAnswer(NamedTuple):
     """A request whose answer is to come, and where it stands in its part's file."""
 
     n: int
@@ -116,7 +116,7 @@ class ProviderLedger:
         )
         return int(cursor.lastrowid or 0)
 
-    def add(self, b: int, item: Wanted) -> None:
+    def add(self, b: int, item: ExpectedAnswer) -> None:
         self._execute("INSERT INTO provider_items VALUES (?, ?, ?, ?, ?, ?)", (b, *item))
 
     def made(self, b: int, requests: int, estimate: float | None) -> Part:
@@ -163,19 +163,19 @@ class ProviderLedger:
         ).fetchone()
         return row is not None
 
-    def wanted(self, part: Part, n: int) -> Wanted | None:
+    def expected(self, part: Part, n: int) -> ExpectedAnswer | None:
         """The request of this number, if its answer is still to come from this part."""
         row = self._execute(
             "SELECT n, key, line, at, size FROM provider_items WHERE b = ? AND n = ?", (part.b, n)
         ).fetchone()
-        return Wanted(*row) if row else None
+        return ExpectedAnswer(*row) if row else None
 
-    def all_wanted(self, part: Part) -> Iterator[Wanted]:
+    def all_expected(self, part: Part) -> Iterator[ExpectedAnswer]:
         """Those of a part that have no answer yet."""
         rows = self._execute(
             "SELECT n, key, line, at, size FROM provider_items WHERE b = ? ORDER BY line", (part.b,)
         )
-        return (Wanted(*row) for row in rows.fetchall())
+        return (ExpectedAnswer(*row) for row in rows.fetchall())
 
     def target(self, n: int, key: str) -> Target | None:
         """Who gets the answer of this request now: itself, or who took it over; None when it has ended, or asks
@@ -199,11 +199,11 @@ class ProviderLedger:
         """Its answer has come; whoever records it commits."""
         self._execute("DELETE FROM provider_items WHERE b = ? AND n = ?", (part.b, n))
 
-    def put_again(self, part: Part, wanted: Wanted, again: Again) -> None:
+    def put_again(self, part: Part, expected: ExpectedAnswer, again: Again) -> None:
         """`part`: the one that brought the first answer."""
         self._execute(
             "INSERT OR REPLACE INTO provider_again VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (wanted.n, wanted.key, part.b, again.usage.model_dump_json(), *again[1:]),
+            (expected.n, expected.key, part.b, again.usage.model_dump_json(), *again[1:]),
         )
 
     def again(self, n: int, key: str, part: Part | None = None) -> Again | None:

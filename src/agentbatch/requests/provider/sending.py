@@ -12,7 +12,7 @@ from agentbatch.files import json_object, open_own
 from agentbatch.model.request.request import encode_body
 from agentbatch.requests.batch.executor import RequestExecutor, expected_usage
 from agentbatch.requests.options import BATCH_DISCOUNT, ProviderOptions
-from agentbatch.requests.provider.ledger import Part, ProviderLedger, Wanted
+from agentbatch.requests.provider.ledger import ExpectedAnswer, Part, ProviderLedger
 from agentbatch.requests.provider.service import ProviderService, ServiceError
 from agentbatch.requests.report.stats import BatchStats
 from agentbatch.requests.spec.request import BatchRequest, Url
@@ -133,7 +133,7 @@ class ProviderPacker:
             filling = self._filling[group] = self._begin(group)
         self._open(filling.b).write(line)
         filling.requests += 1
-        self._ledger.add(filling.b, Wanted(n, key, filling.requests, filling.size, len(line)))
+        self._ledger.add(filling.b, ExpectedAnswer(n, key, filling.requests, filling.size, len(line)))
         filling.size += len(line)
         filling.inputs += inputs
         filling.estimate = sum_or_none((filling.estimate, estimate))
@@ -144,15 +144,15 @@ class ProviderPacker:
         for group in list(self._filling):
             yield self._close(group)
 
-    def request_of(self, part: Part, wanted: Wanted) -> dict[str, Any] | None:
+    def request_of(self, part: Part, expected: ExpectedAnswer) -> dict[str, Any] | None:
         """The body as it was sent; None when the file is gone."""
         try:
             with open(self.path(part.b), "rb") as file:
-                file.seek(wanted.at)
-                document = json_object(file.read(wanted.size)) or {}
+                file.seek(expected.at)
+                document = json_object(file.read(expected.size)) or {}
         except OSError:
             return None
-        if document.get("custom_id") != custom_id(wanted.n, wanted.key):
+        if document.get("custom_id") != custom_id(expected.n, expected.key):
             return None
         body = document.get("body")
         return body if isinstance(body, dict) else None

@@ -21,8 +21,8 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.store import Store
 from agentbatch.runs.telemetry import measures
-from agentbatch.runs.telemetry.asked import Asked, child_environment, telemetry_secrets
 from agentbatch.runs.telemetry.conventions import INSTRUMENTS
+from agentbatch.runs.telemetry.requested import TelemetryRequest, child_environment, telemetry_secrets
 from agentbatch.runs.telemetry.requests import Ended, of_request, request_span
 from agentbatch.runs.telemetry.span import Measure, Span, document
 from agentbatch.runs.telemetry.spans import Tracing
@@ -47,7 +47,7 @@ class Telemetry:
     """Of one session. `start` it, `finish` it before the store's end."""
 
     def __init__(
-        self, asked: Asked, store: Store, environ: Mapping[str, str], *, within: float = WITHIN
+        self, asked: TelemetryRequest, store: Store, environ: Mapping[str, str], *, within: float = WITHIN
     ) -> None:
         self._asked = asked
         self._store = store

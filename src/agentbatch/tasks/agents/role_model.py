@@ -9,7 +9,7 @@ from agentbatch.model.client import ModelClient
 from agentbatch.model.reply import Message, Observer, Reply, ToolSpec
 from agentbatch.model.tokens import estimate_messages
 from agentbatch.runs import events as e
-from agentbatch.spending.billing import Asked, Billing
+from agentbatch.spending.billing import Billing, CallRequest
 from agentbatch.usage import Usage
 
 Purpose = e.Purpose
@@ -53,7 +53,7 @@ class RoleModel:
                 input_tokens=size,
             )
 
-        asked = Asked(client.model, lambda: size, client.max_output_tokens, purpose=purpose)
+        asked = CallRequest(client.model, lambda: size, client.max_output_tokens, purpose=purpose)
         reply = await self.billing.call(asked, make)
         self.used_mode = reply.tool_mode
         return reply

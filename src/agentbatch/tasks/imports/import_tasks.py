@@ -29,7 +29,7 @@ TASK_FILE = "task.json"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImportOptions:
     """What is asked for."""
 
     into: Path
@@ -41,7 +41,7 @@ class Wanted:
     limit: int | None
 
 
-class Told(NamedTuple):
+class ImportProgress(NamedTuple):
     """What became of one task, while it does."""
 
     done: Literal["imported", "note", "left out"]
@@ -55,7 +55,9 @@ class _Candidate(NamedTuple):
     make: Callable[[], Imported]
 
 
-def import_tasks(sources: Sequence[Path], wanted: Wanted, environ: Mapping[str, str]) -> Iterator[Told]:
+def import_tasks(
+    sources: Sequence[Path], wanted: ImportOptions, environ: Mapping[str, str]
+) -> Iterator[ImportProgress]:
     """Import from files of rows and folders of tasks; the task file is written at the end. Raises UserError: there is
     nothing to import, or `into` is not empty."""
     candidates = [one for source in sources for one in _candidates(source, wanted, environ)]
@@ -73,16 +75,16 @@ def import_tasks(sources: Sequence[Path], wanted: Wanted, environ: Mapping[str, 
             _check(made, entries)
             _make(made, wanted.into)
         except (CannotImport, UserError, OSError) as error:
-            yield Told("left out", one.name, clip(str(error), 600))
+            yield ImportProgress("left out", one.name, clip(str(error), 600))
             continue
         entries[made.id.casefold()] = made.entry
-        yield Told("imported", made.id)
-        yield from (Told("note", made.id, note) for note in made.notes)
+        yield ImportProgress("imported", made.id)
+        yield from (ImportProgress("note", made.id, note) for note in made.notes)
     if entries:
         write_atomic(wanted.into / TASK_FILE, as_json({"tasks": [*entries.values()]}) + "\n")
 
 
-def _candidates(source: Path, wanted: Wanted, environ: Mapping[str, str]) -> Iterator[_Candidate]:
+def _candidates(source: Path, wanted: ImportOptions, environ: Mapping[str, str]) -> Iterator[_Candidate]:
     if source.is_dir():
         folders = (
             [source.resolve()] if is_harbor_task(source) else sorted(filter(is_harbor_task, source.iterdir()))

@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from agentbatch.config.reports import ReportKind, Wanted
+from agentbatch.config.reports import ReportKind, ReportRequest
 from agentbatch.display.reports.exports.export import export_name
 from agentbatch.display.reports.material import Material
 from agentbatch.errors import UserError
@@ -83,7 +83,7 @@ async def ask_and_export(app: App[Any], source: Source, base: Path, now: float) 
         return
     path = base / Path(place).expanduser()
     overwrite = False
-    if _is_there(path, Wanted(chosen, place)):
+    if _is_there(path, ReportRequest(chosen, place)):
         answer = await app.push_screen_wait(
             AskScreen(f"{clip(place, 120)} exists already.", [Choice("o", "Overwrite it", "yes")], "Back")
         )
@@ -98,7 +98,7 @@ async def ask_and_export(app: App[Any], source: Source, base: Path, now: float) 
         app.notify(f"Written: {harmless(str(path))}", markup=False)
 
 
-def _is_there(path: Path, wanted: Wanted) -> bool:
+def _is_there(path: Path, wanted: ReportRequest) -> bool:
     """Something would be written over."""
     with suppress(OSError, ValueError):  # then it cannot be written either, and that says why
         return path.is_file() or (wanted.folder and path.is_dir() and any(path.iterdir()))
@@ -117,5 +117,5 @@ def export_source(source: Source, kind: ReportKind, path: Path, now: float, *, o
         prices = prices_of_run(state.info, started_in(source.folder))
         rows = compare(prices, state.usage, compared_models(state.info), datetime.now(UTC))
     write_report(
-        Wanted(kind, str(path)), Material(state, end, source.name, rows, records), overwrite=overwrite
+        ReportRequest(kind, str(path)), Material(state, end, source.name, rows, records), overwrite=overwrite
     )

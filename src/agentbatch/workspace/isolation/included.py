@@ -45,7 +45,7 @@ _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 """What opening says of a way that is none, or leads over a link."""
 
 
-class Found(NamedTuple):
+class IncludedFiles(NamedTuple):
     paths: tuple[str, ...]
     """Relative, `/`-separated, in order."""
     notices: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Found(NamedTuple):
     """Of the paths with what they hold; empty: there are none, or nobody has read them."""
 
 
-def shown_env_files(source: Path, include: Sequence[str], redact: Redactor) -> Found:
+def shown_env_files(source: Path, include: Sequence[str], redact: Redactor) -> IncludedFiles:
     """The env files in the directory that a task may have all the same: those that its `include` names, each by
     itself, and that hold no key of agentbatch's own."""
     named = sorted({name for name in include if is_env_file(name.rpartition("/")[2])})
@@ -62,12 +62,12 @@ def shown_env_files(source: Path, include: Sequence[str], redact: Redactor) -> F
     notices = [
         f"include: {clip(name, 200)} holds a key of agentbatch's own, and stays hidden." for name in keys
     ]
-    return Found(tuple(name for name in named if name not in keys), tuple(notices))
+    return IncludedFiles(tuple(name for name in named if name not in keys), tuple(notices))
 
 
 def bring_included(
     git: Git, isolated: IsolatedDir, worktree: Worktree, include: Sequence[str], redact: Redactor, stop: Event
-) -> Found:
+) -> IncludedFiles:
     """Copy them into a fresh worktree, beside what the commit has. Slow where there is much. Raises UserError,
     OSError; CopyStopped."""
     inside = isolated.root.relative_to(worktree.top).as_posix()
@@ -102,10 +102,10 @@ def bring_included(
         notices.append(
             f"Not included, since they are no files or lie behind a link: {list_names(links, MAX_NAMED, 80)}."
         )
-    return Found(tuple(brought), tuple(notices), whole.hexdigest() if brought else "")
+    return IncludedFiles(tuple(brought), tuple(notices), whole.hexdigest() if brought else "")
 
 
-def meant_by(source: Path, include: Sequence[str]) -> Found:
+def meant_by(source: Path, include: Sequence[str]) -> IncludedFiles:
     """The files of the directory that the patterns of a task mean; env files only by their own names."""
     names = [one for one in include if _may_be_meant(one) and _is_there(source / one)]
     found = dict.fromkeys(names)
@@ -122,14 +122,14 @@ def meant_by(source: Path, include: Sequence[str]) -> Found:
     for pattern, hit in hits.items():
         if not hit:
             notices.append(f"include: {clip(pattern, 200)} means no file in {clip(str(source), 200)}.")
-    return Found(tuple(sorted(found)), tuple(notices))
+    return IncludedFiles(tuple(sorted(found)), tuple(notices))
 
 
 def _is_there(path: Path) -> bool:
     return os.path.lexists(path) and not path.is_dir()
 
 
-def _ruled(git: Git, top: Path, worktree: Worktree, place: Path, named: Collection[str]) -> Found:
+def _ruled(git: Git, top: Path, worktree: Worktree, place: Path, named: Collection[str]) -> IncludedFiles:
     """What `.worktreeinclude` means of what git ignores. `place`: for a file of ours; `named`: what the task names
     itself."""
     rules = git.ask(
@@ -137,7 +137,9 @@ def _ruled(git: Git, top: Path, worktree: Worktree, place: Path, named: Collecti
     )
     if rules is None:
         late = (top / RULES).is_file()
-        return Found((), (f"{RULES} is not in the last commit, and counts only from there.",) if late else ())
+        return IncludedFiles(
+            (), (f"{RULES} is not in the last commit, and counts only from there.",) if late else ()
+        )
     place.write_text(rules[:MAX_RULES], "utf-8", "surrogateescape")
     try:
         asked = ("ls-files", "--others", "--ignored", "-z")
@@ -149,7 +151,7 @@ def _ruled(git: Git, top: Path, worktree: Worktree, place: Path, named: Collecti
     hidden = [path for path in paths if is_env_file(path.rpartition("/")[2]) and path not in named]
     _check_number(len(paths))
     told = f"{RULES}: env files stay hidden, unless a task's include names them: {list_names(hidden, MAX_NAMED, 80)}."
-    return Found(tuple(path for path in paths if path not in hidden), (told,) if hidden else ())
+    return IncludedFiles(tuple(path for path in paths if path not in hidden), (told,) if hidden else ())
 
 
 def _may_be_meant(path: str) -> bool:

@@ -17,7 +17,7 @@ from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.isolation.begun import Commits, Sources, look_at_copy
 from agentbatch.workspace.isolation.copy.apply_back import Applied, apply_back
-from agentbatch.workspace.isolation.included import Found, bring_included
+from agentbatch.workspace.isolation.included import IncludedFiles, bring_included
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
 from agentbatch.workspace.isolation.making import discard, make_copy, make_worktree, remove, remove_unmade
 from agentbatch.workspace.isolation.worktree.commit_work import KeptWork, commit_work
@@ -97,11 +97,11 @@ class Isolation:
             raise
         return replace(isolated, begun=begun)
 
-    async def include(self, isolated: IsolatedDir, include: Sequence[str], redact: Redactor) -> Found:
+    async def include(self, isolated: IsolatedDir, include: Sequence[str], redact: Redactor) -> IncludedFiles:
         """Bring into a fresh worktree what `include`, patterns of the task's, and the repository's `.worktreeinclude`
         mean; a copy has it. Raises UserError, OSError."""
         if isolated.worktree is None:
-            return Found(())
+            return IncludedFiles(())
         worktree, stop = isolated.worktree, Event()
         return await self._disk.run(
             lambda: bring_included(self._git, isolated, worktree, include, redact, stop), stop

@@ -17,14 +17,14 @@ MAX_BYTES = 2 * 1024**3
 """Of all files that are copied of one folder."""
 
 
-class Found(NamedTuple):
+class FolderFile(NamedTuple):
     path: str
     """`/`-separated, below the folder."""
     size: int
     executable: bool
 
 
-def regular_files(folder: Path) -> list[Found]:
+def regular_files(folder: Path) -> list[FolderFile]:
     """All in it, by path. Raises UserError for a link, a fifo or a device, for a name that
     is no text, and for more than MAX_FILES or MAX_BYTES; OSError."""
     found = sorted(_walk(folder))
@@ -33,7 +33,7 @@ def regular_files(folder: Path) -> list[Found]:
     return found
 
 
-def _walk(folder: Path) -> Iterator[Found]:
+def _walk(folder: Path) -> Iterator[FolderFile]:
     folders = [""]
     count = 0
     while folders and count <= MAX_FILES:
@@ -48,7 +48,7 @@ def _walk(folder: Path) -> Iterator[Found]:
                 if stat.S_ISDIR(status.st_mode):
                     folders.append(path)
                 elif stat.S_ISREG(status.st_mode):
-                    yield Found(path, status.st_size, bool(status.st_mode & stat.S_IXUSR))
+                    yield FolderFile(path, status.st_size, bool(status.st_mode & stat.S_IXUSR))
                 else:
                     raise UserError(f"{folder / path} is a link or no regular file.")
 

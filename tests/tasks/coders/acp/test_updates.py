@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.tasks.coders.acp.permission import answer
+from agentbatch.tasks.coders.acp.permission import answer_permission
 from agentbatch.tasks.coders.acp.updates import read_quota, read_update, read_usage
 from agentbatch.tasks.coders.external.updates.update import (
     CostUpdate,
@@ -232,14 +232,14 @@ def test_who_asks_for_leave_is_answered(
 ) -> None:
     given = {"options": [{"optionId": name, "kind": kind} for name, kind in options]}
     outcome = {"outcome": "selected", "optionId": chosen} if chosen else {"outcome": "cancelled"}
-    assert answer(given, allow=allow) == {"outcome": outcome}
+    assert answer_permission(given, allow=allow) == {"outcome": outcome}
 
 
 @pytest.mark.parametrize(
     "options", [None, "x", [None, 3, {"kind": "allow_once"}, {"optionId": 3, "kind": "allow_once"}]]
 )
 def test_options_that_are_none(options: object) -> None:
-    assert answer({"options": options}, allow=True) == {"outcome": {"outcome": "cancelled"}}
+    assert answer_permission({"options": options}, allow=True) == {"outcome": {"outcome": "cancelled"}}
 
 
 def test_a_long_text_keeps_its_head_and_its_tail() -> None:

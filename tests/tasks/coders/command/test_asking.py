@@ -3,7 +3,7 @@
 import pytest
 
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
-from agentbatch.tasks.coders.command.asking import FILE, MAX_ARGUMENT, asking, is_session
+from agentbatch.tasks.coders.command.invocation import FILE, MAX_ARGUMENT, invocation, is_session
 from agentbatch.tasks.coders.command.lines import Lines
 from tests.support.command_coder import entry
 
@@ -24,7 +24,7 @@ from tests.support.command_coder import entry
 def test_where_a_prompt_goes(
     given: CoderEntry, session: str, command: str, prompt: str | None, stdin: str
 ) -> None:
-    asked = asking(given, "Do it", session, "/home")
+    asked = invocation(given, "Do it", session, "/home")
     assert (asked.command, asked.values.get("prompt"), asked.stdin.decode()) == (
         tuple(command.split()),
         prompt,
@@ -45,16 +45,16 @@ def test_where_a_prompt_goes(
     ],
 )
 def test_a_prompt_is_one_argument_and_no_option(text: str, given: str) -> None:
-    asked = asking(entry(), text, "", "/home")
+    asked = invocation(entry(), text, "", "/home")
     assert (asked.values["prompt"], dict(asked.files)) == (given, {})
 
 
 def test_a_prompt_too_long_for_an_argument_is_a_file() -> None:
     text = "ä" * MAX_ARGUMENT
-    asked = asking(entry(), text, "", "/home")
+    asked = invocation(entry(), text, "", "/home")
     assert asked.values["prompt"].startswith(f"Read the file /home/{FILE} ")
     assert asked.files == {FILE: text.encode()}
-    assert asking(entry("stdin"), text, "", "/home").stdin == text.encode()
+    assert invocation(entry("stdin"), text, "", "/home").stdin == text.encode()
 
 
 @pytest.mark.parametrize(

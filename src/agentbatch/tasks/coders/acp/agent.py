@@ -276,7 +276,7 @@ class AcpAgent:
         allow = self._allow and self._in_turn
         if self._in_turn and not allow:
             self._on_refusal(clip(str(named.get("title") or "something"), SAID))
-        return permission.answer(params, allow=allow)
+        return permission.answer_permission(params, allow=allow)
 
 
 async def _unserved(method: str, params: Any, is_notification: bool) -> None:

@@ -7,7 +7,7 @@ ALLOWING = ("allow_once", "allow_always")
 REFUSING = ("reject_once", "reject_always")
 
 
-def answer(params: Mapping[str, Any], *, allow: bool) -> dict[str, Any]:
+def answer_permission(params: Mapping[str, Any], *, allow: bool) -> dict[str, Any]:
     """The result for `session/request_permission`: the option that allows this once, or refuses it; where there is none
     of that kind, that the question was given up."""
     given = params.get("options")

@@ -7,7 +7,7 @@ from agentbatch.config import BUILTIN
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import fence
-from agentbatch.tasks.agents.project_words import told
+from agentbatch.tasks.agents.project_prompt import project_prompt
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.coder import (
     Assignment,
@@ -114,7 +114,9 @@ class ChosenCoder:
     def _whole(self, prompt: str) -> str:
         """The first prompt of a conversation, with what the project asks: other coders read AGENTS.md themselves."""
         weak = self._get(self._name).style.weak_model
-        project = told(self._prompts, self._assignment.project, rules=self._name == BUILTIN, weak_model=weak)
+        project = project_prompt(
+            self._prompts, self._assignment.project, rules=self._name == BUILTIN, weak_model=weak
+        )
         return f"{prompt}\n\n{project}" if project else prompt
 
     def _note_work(self) -> None:

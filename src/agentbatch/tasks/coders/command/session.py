@@ -8,7 +8,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 from agentbatch.tasks.coders.catalog.entry import Reader as ReaderName
-from agentbatch.tasks.coders.command.asking import LATEST, Asking, asking, goes_on, is_session, names_sessions
+from agentbatch.tasks.coders.command.invocation import (
+    LATEST,
+    Invocation,
+    continues,
+    invocation,
+    is_session,
+    names_sessions,
+)
 from agentbatch.tasks.coders.command.lines import Lines
 from agentbatch.tasks.coders.command.readers.claude import ClaudeReader
 from agentbatch.tasks.coders.command.readers.codex import CodexReader
@@ -58,7 +65,7 @@ class CommandSession(ExternalSession):
         """What it said that its session has taken, where it tells that."""
 
     async def ready(self) -> "CommandSession":
-        self.remembered = goes_on(self._entry, self.known) or not self._spoken
+        self.remembered = continues(self._entry, self.known) or not self._spoken
         self.lost = False
         return self
 
@@ -76,7 +83,7 @@ class CommandSession(ExternalSession):
 
     async def prompt(self, text: str, enough: Callable[[], TurnEnded | None]) -> str:
         entry, info, gone_on_with = self._entry, self.workspace.info, self.known
-        asked = asking(entry, text, gone_on_with, f"{info.homes}/{entry.name}")
+        asked = invocation(entry, text, gone_on_with, f"{info.homes}/{entry.name}")
         values = {**self.values, **asked.values}
         start = program(entry, info, self.access.model_address(), asked.command, values)
         process = self._process = await self.workspace.open(
@@ -158,7 +165,7 @@ class _Run:
         self.cost = 0.0
         self.code = 0
 
-    async def to_its_end(self, asked: Asking, enough: Callable[[], TurnEnded | None]) -> Ended | None:
+    async def to_its_end(self, asked: Invocation, enough: Callable[[], TurnEnded | None]) -> Ended | None:
         """How it says that its turn ended; None: it does not say. Raises TurnEnded."""
         writing = asyncio.ensure_future(self._give(asked.stdin))
         try:

@@ -10,7 +10,7 @@ from agentbatch.model.tokens import estimate, estimate_messages
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.agents.definition import EvaluatorDefinition
 from agentbatch.tasks.agents.project import Project
-from agentbatch.tasks.agents.project_words import told
+from agentbatch.tasks.agents.project_prompt import project_prompt
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_models import SMALL_WINDOW
 from agentbatch.tasks.coders.coder import PromptStyle
@@ -67,7 +67,7 @@ def least_tokens(
 def _opening(prompts: Prompts, planned: PlannedTask, given: Project, style: PromptStyle) -> str:
     """A coder's first prompt, with what it is given beside it."""
     text = opening_prompt(prompts, planned.task, Redactor([]), style)
-    more = told(prompts, given, rules=planned.coder == BUILTIN, weak_model=style.weak_model)
+    more = project_prompt(prompts, given, rules=planned.coder == BUILTIN, weak_model=style.weak_model)
     return f"{text}\n\n{more}" if more else text
 
 

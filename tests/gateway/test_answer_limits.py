@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agentbatch.gateway.apis.api import Api, Wanted
+from agentbatch.gateway.apis.api import AnswerLimits, Api
 from agentbatch.gateway.apis.chat import ChatApi
 from agentbatch.gateway.apis.messages import MessagesApi
 from agentbatch.gateway.apis.responses import ResponsesApi
@@ -17,25 +17,25 @@ C, R, M = ChatApi(), ResponsesApi(), MessagesApi()
 
 
 @pytest.mark.parametrize(
-    ("api", "body", "wanted"),
+    ("api", "body", "limits"),
     [
-        (C, {}, Wanted(None, 1)),
-        (C, {"max_tokens": 70, "n": 3}, Wanted(70, 3)),
-        (C, {"max_completion_tokens": 70, "max_tokens": 90}, Wanted(90, 1)),
-        (C, {"max_tokens": 70.9, "n": 2.0}, Wanted(70, 2)),
-        (C, {"max_tokens": 10**400, "n": 10**400}, Wanted(10**9, 10**9)),
-        (C, {"max_tokens": float("inf")}, Wanted(10**9, 1)),
-        (C, {"max_tokens": float("nan"), "n": float("nan")}, Wanted(None, 1)),
-        (C, {"max_tokens": -1, "n": 0}, Wanted(None, 1)),
-        (C, {"max_tokens": True, "n": True}, Wanted(None, 1)),
-        (C, {"max_tokens": "70", "n": [2]}, Wanted(None, 1)),
-        (R, {"max_output_tokens": 70, "n": 9}, Wanted(70, 1)),
-        (R, {"max_output_tokens": None}, Wanted(None, 1)),
-        (M, {"max_tokens": 70}, Wanted(70, 1)),
+        (C, {}, AnswerLimits(None, 1)),
+        (C, {"max_tokens": 70, "n": 3}, AnswerLimits(70, 3)),
+        (C, {"max_completion_tokens": 70, "max_tokens": 90}, AnswerLimits(90, 1)),
+        (C, {"max_tokens": 70.9, "n": 2.0}, AnswerLimits(70, 2)),
+        (C, {"max_tokens": 10**400, "n": 10**400}, AnswerLimits(10**9, 10**9)),
+        (C, {"max_tokens": float("inf")}, AnswerLimits(10**9, 1)),
+        (C, {"max_tokens": float("nan"), "n": float("nan")}, AnswerLimits(None, 1)),
+        (C, {"max_tokens": -1, "n": 0}, AnswerLimits(None, 1)),
+        (C, {"max_tokens": True, "n": True}, AnswerLimits(None, 1)),
+        (C, {"max_tokens": "70", "n": [2]}, AnswerLimits(None, 1)),
+        (R, {"max_output_tokens": 70, "n": 9}, AnswerLimits(70, 1)),
+        (R, {"max_output_tokens": None}, AnswerLimits(None, 1)),
+        (M, {"max_tokens": 70}, AnswerLimits(70, 1)),
     ],
 )
-def test_what_is_wanted(api: Api, body: dict[str, Any], wanted: Wanted) -> None:
-    assert api.wanted(body) == wanted
+def test_what_is_wanted(api: Api, body: dict[str, Any], limits: AnswerLimits) -> None:
+    assert api.limits(body) == limits
 
 
 DATA = "A" * 100_000

@@ -18,7 +18,7 @@ _ID = regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
 @dataclass(frozen=True)
-class Asking:
+class Invocation:
     """One run of the program."""
 
     command: tuple[str, ...]
@@ -33,7 +33,7 @@ def is_session(id: str) -> bool:  # noqa: A002 - the field's word
     return _ID.fullmatch(id) is not None
 
 
-def goes_on(entry: CoderEntry, session: str) -> bool:
+def continues(entry: CoderEntry, session: str) -> bool:
     """Whether its next run can go on with that session."""
     return bool(entry.resume and session)
 
@@ -43,13 +43,13 @@ def names_sessions(entry: CoderEntry) -> bool:
     return any(_SESSION in word for word in entry.resume)
 
 
-def asking(entry: CoderEntry, prompt: str, session: str, home: str) -> Asking:
+def invocation(entry: CoderEntry, prompt: str, session: str, home: str) -> Invocation:
     """`session`: the one that it goes on with; empty: a new one. `home`: its HOME as it sees it."""
-    command = entry.resume if goes_on(entry, session) else entry.command
+    command = entry.resume if continues(entry, session) else entry.command
     text = prompt.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
     if not any(_PROMPT in word for word in command):
         if entry.prompt == "stdin":
-            return Asking(command, {"session": session}, stdin=text.encode())
+            return Invocation(command, {"session": session}, stdin=text.encode())
         command = (*command, _PROMPT)
     files = {}
     if len(text.encode()) > MAX_ARGUMENT:
@@ -57,4 +57,4 @@ def asking(entry: CoderEntry, prompt: str, session: str, home: str) -> Asking:
         text = f"Read the file {home}/{FILE} and do what it says; it is too long to be given here."
     if text.startswith("-"):
         text = f" {text}"  # no option
-    return Asking(command, {"session": session, "prompt": text}, files)
+    return Invocation(command, {"session": session, "prompt": text}, files)

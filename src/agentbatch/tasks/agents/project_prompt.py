@@ -6,7 +6,7 @@ from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.toolcalls.blocks.rendering import written
 
 
-def told(prompts: Prompts, project: Project, *, rules: bool, weak_model: bool) -> str:
+def project_prompt(prompts: Prompts, project: Project, *, rules: bool, weak_model: bool) -> str:
     """What stands behind a coder's prompt; empty: nothing. `rules`: also AGENTS.md, which it does not read itself."""
     files = project.files if rules else project.context
     named = project.named if weak_model else ()

@@ -28,7 +28,7 @@ _PASSED_ON_TOO = frozenset(
 )  # fmt: skip
 
 
-class Asked(NamedTuple):
+class TelemetryRequest(NamedTuple):
     """What leaves this machine, or is shown on it."""
 
     traces: bool = False
@@ -56,10 +56,10 @@ def _installed(module: str) -> bool:
 
 def asked_for(
     environ: Mapping[str, str], port: int | None = None, *, installed: Callable[[str], bool] = _installed
-) -> Asked:
+) -> TelemetryRequest:
     """Pure but for a look at what is installed. Raises UserError where a flag asks for what is not."""
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
-        return Asked(
+        return TelemetryRequest(
             notices=("OTEL_SDK_DISABLED is set: --metrics-port shows nothing.",) if port is not None else ()
         )
     signals, notices = _signals(environ)
@@ -72,11 +72,11 @@ def asked_for(
         )
         signals, notices = frozenset(), (*notices, text)
     captured = environ.get(_CAPTURE, "").strip().lower()
-    return Asked(
+    return TelemetryRequest(
         traces="traces" in signals,
         metrics="metrics" in signals,
         port=port,
-        host=environ.get(_HOST, "").strip() or Asked().host,
+        host=environ.get(_HOST, "").strip() or TelemetryRequest().host,
         content=captured in ("true", "span_only", "span_and_event"),
         notices=notices,
     )
@@ -112,7 +112,7 @@ def _exports(environ: Mapping[str, str], signal: str) -> bool:
     return "otlp" in [word.strip() for word in (chosen or "otlp").split(",")]
 
 
-def open_port(asked: Asked) -> AbstractContextManager[socket.socket | None]:
+def open_port(asked: TelemetryRequest) -> AbstractContextManager[socket.socket | None]:
     """A listening socket for the Prometheus endpoint, so that a port that is taken is known before the run. Raises
     UserError."""
     if asked.port is None:
@@ -121,7 +121,7 @@ def open_port(asked: Asked) -> AbstractContextManager[socket.socket | None]:
         return socket.create_server((asked.host, asked.port))
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "no such address"
-        where = f"{asked.host} (of {_HOST})" if asked.host != Asked().host else asked.host
+        where = f"{asked.host} (of {_HOST})" if asked.host != TelemetryRequest().host else asked.host
         raise UserError(
             f"--metrics-port {asked.port}: {where} cannot be listened on: {why}. Name another port; 0 takes a free one."
         ) from None
