@@ -10,15 +10,14 @@ import concurrent.futures.thread  # noqa: F401 - another user cannot import it w
 import hashlib
 import os
 import pickle
-import shutil
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
 from typing import NamedTuple, TypeVar
 
+from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
 from agentbatch.workspace.shell.environment import shell_environment
@@ -235,5 +234,4 @@ def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str
 
 
 def remove_house(house: House) -> None:
-    with suppress(FileNotFoundError):
-        shutil.rmtree(house.folder)
+    remove_tree(house.folder)

@@ -1,10 +1,10 @@
 """Env files: where projects keep passwords and keys. Found by name, wherever they lie."""
 
-import os
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.workspace.files.ignored import is_ignored_name
+from agentbatch.workspace.files.ignored import is_ignored
+from agentbatch.workspace.files.paths import walk
 
 EXAMPLES = frozenset({"example", "sample", "template", "dist", "defaults", "tpl"})
 """What `.env.example` and its like end in: they are there to be read."""
@@ -29,10 +29,11 @@ def env_files_in(root: Path) -> list[Path]:
     them. Slow on large directories. Raises UserError where there are too many to hide."""
     found: list[Path] = []
     seen = 0
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not is_ignored_name(folder, name)]
-        found += [Path(folder, name) for name in names if is_env_file(name)]
-        seen += len(folders) + len(names)
+    for folder in walk(root):
+        place = root / folder.path
+        seen += len(folder.folders) + len(folder.others)
+        folder.folders[:] = [name for name in folder.folders if not is_ignored(place / name)]
+        found += [place / name for name in folder.others if is_env_file(name)]
         if seen > MAX_LOOKED_AT:
             break
         if len(found) > MAX_HIDDEN:

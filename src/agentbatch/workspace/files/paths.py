@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from agentbatch.errors import UserError
 from agentbatch.files import make_missing, open_folder, resolved
+from agentbatch.workspace.files.removal import entries_of
 
 MAX_NAME = 255
 """Bytes in one file name (NAME_MAX of Linux and macOS)."""
@@ -122,7 +123,7 @@ class Folder(NamedTuple):
 
 def walk(root: Path) -> Iterator[Folder]:
     """Every folder before what is in it, in order: no link is followed, and no depth is too much for it, as it is for
-    os.walk. What cannot be read is left out."""
+    os.walk. What is closed to its owner is opened; what cannot be read all the same is left out."""
     waiting = [""]
     while waiting:
         path = waiting.pop()
@@ -139,8 +140,7 @@ def _listed(root: Path, path: str) -> list[tuple[str, bool]]:
     """Names in the folder, and whether they are folders."""
     place = os.path.join(root, path)
     if len(os.fsencode(place)) < MAX_PATH - MAX_NAME:
-        with os.scandir(place) as found:
-            return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+        return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries_of(place)]
     with open_folder(root, path.split("/")) as way:
         handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=way)
         try:

@@ -4,13 +4,13 @@ import os
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored
 from agentbatch.workspace.files.paths import open_parent, walk
-from agentbatch.workspace.files.removal import remove_tree
+from agentbatch.workspace.files.removal import open_up, remove_tree
 from agentbatch.workspace.files.replace import unfinished_name
 from agentbatch.workspace.workspace import Protected, ProtectedFile
 
@@ -49,13 +49,36 @@ def restore(root: Path, protected: Protected) -> list[str]:
     """
     tampered = set()
     for name, kept in protected.files.items():
-        with open_parent(root, name, _make_folder) as (folder, base):
-            if _look(folder, base) != kept:
-                tampered.add(name)
-                _clear_folder(root, folder, base)
-                _put_back(folder, base, kept)
+        try:
+            differed = _restore(root, name, kept)
+        except PermissionError:
+            _open_way(root, name)
+            differed = _restore(root, name, kept)
+        if differed:
+            tampered.add(name)
     tampered.update(name for name in _matching(root, protected.patterns) if name not in protected.files)
     return sorted(tampered)
+
+
+def _restore(root: Path, name: str, kept: ProtectedFile) -> bool:
+    """Whether it was not as it was kept."""
+    with open_parent(root, name, _make_folder) as (folder, base):
+        try:
+            if _look(folder, base) == kept:
+                return False
+        except PermissionError:
+            pass  # it could be read when it was kept
+        _clear_folder(root, folder, base)
+        _put_back(folder, base, kept)
+    return True
+
+
+def _open_way(root: Path, name: str) -> None:
+    """Folders on the way to it that the coder has closed to their owner."""
+    for way in reversed(PurePath(name).parents):
+        with suppress(OSError):
+            if stat.S_ISDIR((root / way).lstat().st_mode):
+                open_up(root / way)
 
 
 def _matching(root: Path, patterns: Sequence[str]) -> list[str]:

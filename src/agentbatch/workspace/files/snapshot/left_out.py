@@ -14,6 +14,7 @@ from pathlib import Path
 
 from agentbatch.patterns import regex
 from agentbatch.workspace.files.ignored import IGNORED_FOLDERS
+from agentbatch.workspace.files.removal import entries_of
 
 MAX_LOOKED_AT = 10_000
 """Files in such folders that are looked at, those near the top first: about 40 ms."""
@@ -94,8 +95,7 @@ def _is_named(kind: str, folder: str, name: str) -> bool:
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+        return entries_of(folder)
     except OSError:
         return []
 

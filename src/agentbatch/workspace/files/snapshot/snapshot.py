@@ -14,6 +14,7 @@ from threading import Event
 from types import MappingProxyType
 
 from agentbatch.workspace.files.ignored import is_ignored_name
+from agentbatch.workspace.files.removal import entries_of
 from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.files.snapshot.left_out import has_packages, look_at_left_out
 from agentbatch.workspace.files.snapshot.reading import MAX_HASHED, hashed_whole, read_entry, without_text
@@ -53,6 +54,7 @@ def take_snapshot(
     exclude: Collection[Path] = (),
     *,
     left_out: bool = False,
+    opening: bool = False,
     first: bool = False,
     contents: Contents | None = None,
     given: Mapping[str, FileEntry] = NOTHING_GIVEN,
@@ -63,6 +65,7 @@ def take_snapshot(
     Files whose stat is unchanged since `previous` are not read again. Left out: what ignored.py names, and the
     absolute paths in `exclude`. Symlinks are recorded by their target and never followed. What vanishes or cannot
     be read meanwhile does not stop it. `left_out`: look at the folders that are left out as well, from the outside.
+    `opening`: what the task has closed to its owner is opened, which nobody who only watches may do.
     `first`: it is a task's first, though there is a previous one, of before its setup. `contents`: what is equal in
     other snapshots is kept once. `given`: files of a place that nobody has worked in yet, whose contents are known
     without reading. `stop`: once it is set, the snapshot is not wanted any more, and what is returned soon after is
@@ -77,7 +80,7 @@ def take_snapshot(
     # What is there at the beginning leaves room for what comes later, which is what has to be seen.
     share = FIRST_SHARE if first or previous is None else 1.0
     budget, pieces = int(MAX_TEXT_TOTAL * share), int(MAX_EXCERPT_TOTAL * share)
-    for name, path, status in _walk(str(root), frozenset(map(str, exclude)), ignored):
+    for name, path, status in _walk(str(root), frozenset(map(str, exclude)), ignored, opening):
         if len(found) >= MAX_FILES or stop.is_set():
             truncated = True
             break
@@ -117,7 +120,8 @@ async def snapshot(
     loop's queue takes fifty times longer than reading it.
     """
     stop = Event()
-    take = partial(take_snapshot, root, previous, left_out=True, first=first, contents=contents, stop=stop)
+    whole = partial(take_snapshot, root, previous, left_out=True, opening=True)
+    take = partial(whole, first=first, contents=contents, stop=stop)
     try:
         return take() if is_small(root) else await asyncio.to_thread(take)
     finally:
@@ -128,7 +132,7 @@ def is_small(root: Path, *, whole: bool = False) -> bool:
     """Whether all that a snapshot reads of it is soon read. `whole`: and a snapshot leaves nothing out."""
     size = 0
     ignored: list[str] = []
-    for number, (_, _, status) in enumerate(_walk(str(root), frozenset(), ignored)):
+    for number, (_, _, status) in enumerate(_walk(str(root), frozenset(), ignored, True)):
         size += status.st_size
         if number >= SMALL_FILES or size > SMALL_SIZE:
             return False
@@ -136,7 +140,7 @@ def is_small(root: Path, *, whole: bool = False) -> bool:
 
 
 def _walk(
-    root: str, exclude: frozenset[str], ignored: list[str]
+    root: str, exclude: frozenset[str], ignored: list[str], opening: bool = False
 ) -> Iterator[tuple[str, str, os.stat_result]]:
     """Everything below `root` but folders themselves: the relative and the whole path, and its own stat, in a stable
     order. Folders that are left out come into `ignored`."""
@@ -144,7 +148,7 @@ def _walk(
     while folders:
         folder, prefix = folders.pop()
         inner = []
-        for entry in _entries(folder):
+        for entry in _entries(folder, opening):
             path = entry.path
             try:
                 is_folder = entry.is_dir(follow_symlinks=False)
@@ -162,8 +166,10 @@ def _walk(
         folders.extend(reversed(inner))
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _entries(folder: str, opening: bool) -> list[os.DirEntry[str]]:
     try:
+        if opening:
+            return entries_of(folder)
         with os.scandir(folder) as entries:
             return sorted(entries, key=attrgetter("name"))
     except OSError:
