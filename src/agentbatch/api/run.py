@@ -17,7 +17,7 @@ from agentbatch.config import load
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs.control.commands import send_command
-from agentbatch.runs.control.saying import say_arguments
+from agentbatch.runs.control.user_message import say_arguments
 from agentbatch.runs.events import Event
 from agentbatch.runs.folder import RunFolder, holder
 from agentbatch.runs.listing import find_run, recorded, require_tasks, run_info

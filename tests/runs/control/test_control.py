@@ -9,7 +9,7 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.runs.control.commands import Answer, Command, CommandQueue, await_answer, post
 from agentbatch.runs.control.control import Control, carry_out
-from agentbatch.runs.control.saying import Saying
+from agentbatch.runs.control.user_message import UserMessage
 from agentbatch.runs.store.database import create_database
 from tests.support.waiting import PATIENCE
 
@@ -40,8 +40,8 @@ class Desk:
     def retry_task(self, task_id: str) -> str:
         return self._note("retry_task", task_id)
 
-    def say(self, task_id: str | None, saying: Saying) -> str:
-        return self._note("say", task_id, *saying)
+    def say(self, task_id: str | None, message: UserMessage) -> str:
+        return self._note("say", task_id, *message)
 
     def visit(self, task_id: str) -> str:
         return self._note("visit", task_id)

@@ -9,7 +9,7 @@ from typing import Any
 from agentbatch.rehearsal.script import Fault, Say, Script, ScriptedCall
 from agentbatch.runs import events as e
 from agentbatch.runs.control.commands import Answer, await_answer, post
-from agentbatch.runs.control.saying import Saying
+from agentbatch.runs.control.user_message import UserMessage
 from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.run.engine import TasksEngine
@@ -69,7 +69,7 @@ class Hand:
 
     def say(self, task_id: str, text: str) -> None:
         """As soon as the event is taken in."""
-        saying = Saying(text, "me", "")
+        saying = UserMessage(text, "me", "")
         asyncio.get_running_loop().call_soon(lambda: self.steering.say(task_id, saying))
 
     def at_once(self) -> None:

@@ -11,7 +11,7 @@ from agentbatch.cli.runs.control import RUN_HELP, ask
 from agentbatch.config import load_settings
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
-from agentbatch.runs.control.saying import MAX_SAYING, say_arguments
+from agentbatch.runs.control.user_message import MAX_MESSAGE, say_arguments
 
 SAY = """\
 Say something to the coder of a task under way: it is told before its next model
@@ -45,7 +45,7 @@ def _say(args: argparse.Namespace) -> int:
 
 def _standard_input() -> str:
     """As much of it as tells that it is too long."""
-    return sys.stdin.buffer.read(8 * MAX_SAYING + 4).decode("utf-8", "replace")
+    return sys.stdin.buffer.read(8 * MAX_MESSAGE + 4).decode("utf-8", "replace")
 
 
 def _redactor() -> Redactor:

@@ -5,7 +5,7 @@ from pathlib import Path
 from agentbatch.errors import UserError
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.runs import events as e
-from agentbatch.runs.control.saying import Saying
+from agentbatch.runs.control.user_message import UserMessage
 from agentbatch.runs.quota_events import QUOTA_TRIED
 from agentbatch.runs.store.store import Store
 
@@ -83,7 +83,7 @@ class RequestsEngine:
     def visit(self, task_id: str) -> str:
         raise UserError(NO_TASKS)
 
-    def say(self, task_id: str | None, saying: Saying) -> str:
+    def say(self, task_id: str | None, message: UserMessage) -> str:
         raise UserError(NO_CODER)
 
     def set_concurrency(self, number: int) -> str:

@@ -13,7 +13,7 @@ from agentbatch.errors import UserError
 from agentbatch.problems import first_problem
 from agentbatch.runs import events as e
 from agentbatch.runs.control.commands import Answer, Command, CommandQueue
-from agentbatch.runs.control.saying import MAX_BY, MAX_TOKEN, Saying, readable
+from agentbatch.runs.control.user_message import MAX_BY, MAX_TOKEN, UserMessage, readable
 from agentbatch.runs.kind import MAX_REQUESTS_AT_ONCE
 from agentbatch.runs.store.store import Store
 from agentbatch.text import clip
@@ -36,7 +36,7 @@ class Controllable(Protocol):
 
     def retry_task(self, task_id: str) -> str: ...
 
-    def say(self, task_id: str | None, saying: Saying) -> str: ...
+    def say(self, task_id: str | None, message: UserMessage) -> str: ...
 
     def visit(self, task_id: str) -> str: ...
 
@@ -95,7 +95,7 @@ class _Say(_Request):
 
     def do(self, engine: Controllable) -> str:
         return engine.say(
-            self.task, Saying(readable(self.text), clip(self.by, MAX_BY), self.token[:MAX_TOKEN])
+            self.task, UserMessage(readable(self.text), clip(self.by, MAX_BY), self.token[:MAX_TOKEN])
         )
 
 

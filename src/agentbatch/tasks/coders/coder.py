@@ -24,7 +24,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
 from agentbatch.tasks.agents.project import Project
-from agentbatch.tasks.agents.user_words import UserWords, no_words
+from agentbatch.tasks.agents.user_messages import UserMessages, no_messages
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import CommandRecord, Workspace
 
@@ -191,7 +191,7 @@ class Assignment:
     """What the project asks of the work, and what the task gives with it: the prompts have it already."""
     numbers: Numbers = field(default_factory=Numbers)
     """Shared by all coders of the task."""
-    words: UserWords = field(default_factory=no_words)
+    user_messages: UserMessages = field(default_factory=no_messages)
     """What the user says while the coder works. The prompts have it; one that can be told in the middle of a turn takes
     it there, one that begins a new conversation tells it again."""
     changes: Callable[[], Awaitable[str]] = _nothing

@@ -2,13 +2,13 @@
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
-from agentbatch.runs.control.saying import Saying
+from agentbatch.runs.control.user_message import UserMessage
 from agentbatch.runs.kind import MAX_TASKS_AT_ONCE
 from agentbatch.runs.quota_events import QUOTA_TRIED
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.visits import refuse_visited
 from agentbatch.tasks.run.engine import TasksEngine
-from agentbatch.tasks.run.user.saying import hearers, when_heard, why_deaf
+from agentbatch.tasks.run.user.user_messages import recipients, when_delivered, why_not_sent
 from agentbatch.tasks.run.user.visiting import tell_visits, why_not_visited
 from agentbatch.text import counted, nearest
 
@@ -98,23 +98,23 @@ class Steering:
         engine.begin_again(planned)
         return f"Task {task_id} waits for its turn, from its start."
 
-    def say(self, task_id: str | None, saying: Saying) -> str:
+    def say(self, task_id: str | None, message: UserMessage) -> str:
         store = self._engine.context.store
-        state, length = store.state, len(saying.text)
+        state, length = store.state, len(message.text)
         ending = {name for name, task in self._engine.signals.running.items() if task.ending}
         self._refuse_when_over()
         if task_id is None:
-            tasks = hearers(state, ending, length)
+            tasks = recipients(state, ending, length)
         else:
             tasks = [self._known(task_id)]
-            if deaf := why_deaf(state, tasks[0], ending, length):
+            if deaf := why_not_sent(state, tasks[0], ending, length):
                 raise UserError(deaf)
         for task in tasks:
-            text, by = store.redact(saying.text), store.redact(saying.by)
-            store.emit(e.UserSaid(task_id=task.id, text=text, by=by, token=saying.token))
+            text, by = store.redact(message.text), store.redact(message.by)
+            store.emit(e.UserSaid(task_id=task.id, text=text, by=by, token=message.token))
         if task_id is None:
             return f"{counted(len(tasks), 'task')} will hear it."
-        return when_heard(state, tasks[0], ending)
+        return when_delivered(state, tasks[0], ending)
 
     def visit(self, task_id: str) -> str:
         """Whether a person may have a shell in its place now."""

@@ -15,7 +15,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.store.history import TaskHistory
 from agentbatch.spending.budget import BudgetExhausted
 from agentbatch.tasks.agents.project import Project
-from agentbatch.tasks.agents.user_words import UserWords
+from agentbatch.tasks.agents.user_messages import UserMessages
 from agentbatch.tasks.coders.coder import Assignment, Coder, CoderFailed, TurnOutcome
 from agentbatch.tasks.evaluator.evaluator import (
     Continue,
@@ -31,7 +31,7 @@ from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.ending.task_end import TaskEnd, is_elsewhere, reported_bug
 from agentbatch.tasks.run.resume.resumed_task import ResumedTask, prepared_record, resumed_task
 from agentbatch.tasks.run.task_directory import TaskDirectory
-from agentbatch.tasks.run.user.saying import heed, heeded
+from agentbatch.tasks.run.user.user_messages import found_unless_unread, unless_unread
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import TaskWorkspace
 
@@ -83,7 +83,7 @@ class TaskLoop:
         self.ending = False
         """It is at its end: its coder hears nothing any more."""
         self._emit = context.store.emit
-        self._words = UserWords(planned.id, context.store.state, self._emit, context.worded)
+        self._user_messages = UserMessages(planned.id, context.store.state, self._emit, context.worded)
         known = context.store.state.by_id[planned.id]
         self._last_text = known.last_response
         self._last_evaluation = known.last_evaluation
@@ -166,7 +166,9 @@ class TaskLoop:
         evaluator = self._context.evaluators.make(self._planned)
         directory, coder = await self._begin(place, evaluator, resumed, seconds)
         self._evaluated = resumed is None  # what an earlier session has left was not looked at yet
-        decision = heed(self._first_step(evaluator, coder, resumed), waiting=self._words.waiting)
+        decision = unless_unread(
+            self._first_step(evaluator, coder, resumed), waiting=self._user_messages.waiting
+        )
         under_way = resumed if resumed and resumed.under_way else None
         while isinstance(decision, Continue):
             self._evaluated = False
@@ -177,7 +179,9 @@ class TaskLoop:
             under_way = None
             self._iteration += 1
             decision = await self._evaluate(evaluator, directory, coder, outcome)
-            decision = heed(decision, waiting=self._words.waiting)  # what was said while it was stored
+            decision = unless_unread(
+                decision, waiting=self._user_messages.waiting
+            )  # what was said while it was stored
             self._evaluated = True
             if isinstance(decision, Continue) and self._context.signals.draining:
                 return self._interrupted()
@@ -205,7 +209,7 @@ class TaskLoop:
                 has_checks=prepared.runs_work,
                 project=project,
                 changes=partial(directory.changes, context.store.redact),
-                words=self._words,
+                user_messages=self._user_messages,
                 seconds_before=seconds,
                 reruns=context.store.state.by_id[planned.id].reruns,
                 state=resumed.coder if resumed else None,
@@ -250,7 +254,7 @@ class TaskLoop:
             outcome = await coder.resume(step.prompt)
         else:
             coder_name = self._planned.stage("", iteration).coder
-            prompt = self._words.prompt(step.prompt, fresh=step.fresh)
+            prompt = self._user_messages.prompt(step.prompt, fresh=step.fresh)
             self._emit(
                 e.IterationStarted(
                     task_id=self._planned.id, iteration=iteration, prompt=prompt, coder=coder_name
@@ -286,10 +290,10 @@ class TaskLoop:
                 before=directory.before,
                 after=directory.after,
                 restored=restored,
-                said=self._words.said,
+                said=self._user_messages.said,
             )
         )
-        found = heeded(found, waiting=self._words.waiting)
+        found = found_unless_unread(found, waiting=self._user_messages.waiting)
         directory.after = found.after or directory.after
         event = replace(found, after=directory.after).event(self._planned.id, self._iteration)
         self._last_evaluation = _as_last_evaluation(event)

@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
 from agentbatch.errors import UserError
-from agentbatch.runs.control.saying import MAX_SAYING, TOO_LONG, readable
+from agentbatch.runs.control.user_message import MAX_MESSAGE, TOO_LONG, readable
 from agentbatch.tui.screens.closed_once import ClosedOnce
 
 
@@ -24,7 +24,7 @@ class Words(TextArea):
     """Several lines. Enter is a line end: a terminal that pastes line by line sends nothing half."""
 
     async def _on_paste(self, event: Paste) -> None:
-        if len(event.text) > MAX_SAYING:  # it would be drawn line by line
+        if len(event.text) > MAX_MESSAGE:  # it would be drawn line by line
             event.stop()
             event.prevent_default()
             self.screen.query_one("#say-problem", Static).update(TOO_LONG)

@@ -6,7 +6,7 @@ from textual.events import Key
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs.control.commands import Answer, send_command
-from agentbatch.runs.control.saying import say_arguments
+from agentbatch.runs.control.user_message import say_arguments
 from agentbatch.runs.kind import MAX_TASKS_AT_ONCE, resume_command, retry_command
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import clip

@@ -12,7 +12,7 @@ from agentbatch.runs import events as e
 from agentbatch.tasks.agents.messages import tool_message
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.role_model import RoleModel
-from agentbatch.tasks.agents.user_words import UserWords, no_words
+from agentbatch.tasks.agents.user_messages import UserMessages, no_messages
 from agentbatch.tasks.coders.builtin import compaction
 from agentbatch.tasks.coders.builtin.action_words import action_words
 from agentbatch.tasks.coders.builtin.conversation import Conversation
@@ -63,7 +63,7 @@ class Agent:
     work: WorkLog = field(default_factory=WorkLog)
     numbers: Numbers = field(default_factory=Numbers)
     """Of the task's conversations."""
-    words: UserWords = field(default_factory=no_words)
+    user_messages: UserMessages = field(default_factory=no_messages)
     """What the user says meanwhile."""
     others: Others = field(default_factory=dict)
     """Tools besides the toolbox."""
@@ -136,7 +136,7 @@ class Agent:
 
     async def _hear(self) -> None:
         """What the user has said goes out with the call that is about to be made, also one that a pause held."""
-        if text := self.words.take():
+        if text := self.user_messages.take():
             self._say(text)
             await self.stored()
 
@@ -265,4 +265,6 @@ class Agent:
         summary = self.redact(reply.content) or "(no summary was given)"
         # The user's words are no part of what is summed up: they stay as they were said.
         kept = "\n\n".join(str(one.get("content")) for one in (*messages[: cut[0]], *messages[cut[1] :]))
-        self.conversation.replace(compaction.summarised(messages, cut, self.words.after(summary, kept)))
+        self.conversation.replace(
+            compaction.summarised(messages, cut, self.user_messages.after(summary, kept))
+        )

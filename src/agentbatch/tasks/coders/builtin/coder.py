@@ -133,7 +133,7 @@ class BuiltinCoders:
             redact=parts.store.redact,
             task_timeout=planned.timeout,
             numbers=assignment.numbers,
-            words=assignment.words,
+            user_messages=assignment.user_messages,
             has_checks=assignment.has_checks,
             # A small model that has written all goes on writing it (measured: docs/models.md).
             whole=named_files(planned.task.first_prompt) if weak and assignment.has_checks else frozenset(),

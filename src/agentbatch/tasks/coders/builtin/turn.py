@@ -63,7 +63,7 @@ async def resume_turn(agent: Agent, stored: StoredTurn) -> TurnOutcome:
         agent.answer(call["id"], IN_FLIGHT if call["id"] in stored.begun else NOT_BEGUN)
         answered = True
     last = agent.conversation.messages[-1]
-    if last["role"] == "assistant" and not answered and not agent.words.waiting:
+    if last["role"] == "assistant" and not answered and not agent.user_messages.waiting:
         return TurnOutcome("text", agent.redact(str(last.get("content") or "").strip()))
     return await turn.run()
 
@@ -93,7 +93,7 @@ class _Turn:
             self.next_temperature = None
             self._account(reply)
             end = await self._take(reply)
-            if end is not None and (end.failed or not self.agent.words.waiting):
+            if end is not None and (end.failed or not self.agent.user_messages.waiting):
                 return end
             self._warn_when_near()
 

@@ -106,7 +106,7 @@ class ChosenCoder:
     async def _take_over(self, prompt: str) -> TurnOutcome:
         """In a conversation of its own, which begins with the task, what was made so far, and the next prompt."""
         first, changes = self._assignment.task.task.first_prompt, await self._assignment.changes()
-        task = self._assignment.words.after(first, prompt)
+        task = self._assignment.user_messages.after(first, prompt)
         nonce = fence(task, changes, prompt)
         text = self._prompts.render("takeover.md", nonce=nonce, task=task, changes=changes, prompt=prompt)
         return await self._get(self._name).turn(self._whole(text), fresh=True)

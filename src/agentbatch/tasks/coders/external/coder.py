@@ -150,7 +150,7 @@ class ExternalCoder:
         return self._parts.render(
             "again.md",
             prompt=prompt,
-            task=self._assignment.words.after("" if task in prompt else task, prompt),
+            task=self._assignment.user_messages.after("" if task in prompt else task, prompt),
             interrupted=interrupted,
             remembered=remembered,
             changes=changes,

@@ -4,7 +4,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.store import Store
 from agentbatch.runs.visits import said_of, take_visits
-from agentbatch.tasks.run.user.saying import why_deaf
+from agentbatch.tasks.run.user.user_messages import why_not_sent
 from agentbatch.text import clip
 
 
@@ -43,7 +43,7 @@ def tell_visits(store: Store, task_id: str) -> None:
         if changed == []:
             continue
         text = said_of(changed)
-        if deaf := why_deaf(store.state, store.state.by_id[task_id], (), len(text)):
+        if deaf := why_not_sent(store.state, store.state.by_id[task_id], (), len(text)):
             store.emit(e.Notice(task_id=task_id, text=store.redact(f"Not told of your changes: {deaf}")))
         else:
             store.emit(e.UserSaid(task_id=task_id, text=text, by="agentbatch shell"))

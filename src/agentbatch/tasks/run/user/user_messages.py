@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from agentbatch.config import BUILTIN
 from agentbatch.errors import UserError
-from agentbatch.runs.control.saying import MAX_SAID
+from agentbatch.runs.control.user_message import MAX_MESSAGES
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.evaluator.evaluator import Continue, Decision, Done, Found
@@ -15,7 +15,7 @@ FILE_INSTEAD = "put it into a file in its directory, and say where it is."
 SAID_SINCE = "The user has said more, which the Coder has not heard yet."
 
 
-def why_deaf(state: RunState, task: TaskState, ending: Collection[str], length: int) -> str:
+def why_not_sent(state: RunState, task: TaskState, ending: Collection[str], length: int) -> str:
     """Why a text of this length cannot be said to the task, or to an attempt at one; empty: it can.
 
     `ending`: ids of those under way that are at their end."""
@@ -28,20 +28,20 @@ def why_deaf(state: RunState, task: TaskState, ending: Collection[str], length: 
     if task.id in ending and not attempts:
         return f"The task {task.id} is at its end, and its coder hears nothing any more. {retry}"
     known = sum(len(one.text) for one in state.said_to(task.id))
-    if known + length > MAX_SAID:
-        return f"The task {task.id} was told {known:,} characters already, at most {MAX_SAID:,} are: {FILE_INSTEAD}"
+    if known + length > MAX_MESSAGES:
+        return f"The task {task.id} was told {known:,} characters already, at most {MAX_MESSAGES:,} are: {FILE_INSTEAD}"
     return ""
 
 
-def hearers(state: RunState, ending: Collection[str], length: int) -> list[TaskState]:
+def recipients(state: RunState, ending: Collection[str], length: int) -> list[TaskState]:
     """Of a text that is said to all tasks. Raises UserError when there are none."""
-    found = [task for task in state.tasks.values() if not why_deaf(state, task, ending, length)]
+    found = [task for task in state.tasks.values() if not why_not_sent(state, task, ending, length)]
     if not found:
         raise UserError("No task is under way that could hear it.")
     return found
 
 
-def when_heard(state: RunState, task: TaskState, ending: Collection[str]) -> str:
+def when_delivered(state: RunState, task: TaskState, ending: Collection[str]) -> str:
     """When the task's coder is told what was just said to it, as a sentence."""
     name = f"Task {clip(task.id, 60)}"
     attempts = state.attempts_of(task.id)
@@ -63,15 +63,15 @@ def _at_work(attempts: Iterable[TaskState], ending: Collection[str]) -> list[Tas
     return [one for one in attempts if not one.finished and one.id not in ending]
 
 
-def heed(decision: Decision, *, waiting: bool) -> Decision:
+def unless_unread(decision: Decision, *, waiting: bool) -> Decision:
     """A task is not over while something that was said to it `waiting`s for its coder: it goes out with another
     prompt, also behind the last iteration."""
     return Continue(decision.error) if waiting and isinstance(decision, Done) else decision
 
 
-def heeded(found: Found, *, waiting: bool) -> Found:
+def found_unless_unread(found: Found, *, waiting: bool) -> Found:
     """The same of what an evaluation found; work that does not have what was asked for last is not accepted."""
-    decision = heed(found.decision, waiting=waiting)
+    decision = unless_unread(found.decision, waiting=waiting)
     if decision is found.decision:
         return found
     return replace(found, decision=decision, refusals=(*found.refusals, SAID_SINCE))

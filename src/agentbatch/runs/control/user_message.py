@@ -8,10 +8,10 @@ from typing import NamedTuple
 from agentbatch.errors import UserError
 from agentbatch.text import harmless_block, width
 
-MAX_SAYING = 10_000
-"""Characters of one saying."""
+MAX_MESSAGE = 10_000
+"""Characters of one."""
 
-MAX_SAID = 30_000
+MAX_MESSAGES = 30_000
 """Characters of all that is said to one task: its coder and its judge read all of it."""
 
 MAX_BY = 40
@@ -20,12 +20,12 @@ MAX_BY = 40
 MAX_TOKEN = 64
 
 TOO_LONG = (
-    f"The text is too long: at most {MAX_SAYING:,} characters can be said at once. Put it into a file in the task's "
+    f"The text is too long: at most {MAX_MESSAGE:,} characters can be said at once. Put it into a file in the task's "
     "directory, and say where it is."
 )
 
 
-class Saying(NamedTuple):
+class UserMessage(NamedTuple):
     text: str
     """Readable."""
     by: str
@@ -37,12 +37,12 @@ class Saying(NamedTuple):
 def readable(text: str) -> str:
     """The text without control characters, its line ends and tabs kept. Raises UserError for one that says nothing, or
     is too long."""
-    if len(text) > 2 * MAX_SAYING:  # not looked at further: it may be anything
+    if len(text) > 2 * MAX_MESSAGE:  # not looked at further: it may be anything
         raise UserError(TOO_LONG)
     found = harmless_block(text.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if not width("".join(found.split())):
         raise UserError("There is nothing to say: the text is empty.")
-    if len(found) > MAX_SAYING:
+    if len(found) > MAX_MESSAGE:
         raise UserError(TOO_LONG)
     return found
 

@@ -8,12 +8,18 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.runs import events as e
-from agentbatch.runs.control.saying import MAX_SAID, Saying
+from agentbatch.runs.control.user_message import MAX_MESSAGES, UserMessage
 from agentbatch.runs.session import Engine
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import Said, TaskState
 from agentbatch.tasks.evaluator.evaluator import Continue, Decision, Done, Found
-from agentbatch.tasks.run.user.saying import SAID_SINCE, heed, heeded, when_heard, why_deaf
+from agentbatch.tasks.run.user.user_messages import (
+    SAID_SINCE,
+    found_unless_unread,
+    unless_unread,
+    when_delivered,
+    why_not_sent,
+)
 from tests.tasks.run.awkward_moments import (
     FINISH,
     UNTIL_SAID,
@@ -92,7 +98,7 @@ async def test_it_is_heard_also_where_it_was_said_behind_an_acceptance(run_tasks
 
     def too_late(hand: Hand) -> None:
         try:
-            hand.steering.say("a", Saying("Too late.", "", ""))
+            hand.steering.say("a", UserMessage("Too late.", "", ""))
         except UserError as error:
             refused.append(str(error))
 
@@ -148,7 +154,7 @@ OVER: dict[str, Any] = {"finished_at": 1.0, "status": "error"}
         ([known(status="queued")], (), ""),
         ([known(**OVER)], (), "is over: error. `agentbatch retry t` begins it again"),
         ([known()], {"t"}, "is at its end"),
-        ([known(said=(said(1, "x" * MAX_SAID),))], (), "was told 30,000 characters already"),
+        ([known(said=(said(1, "x" * MAX_MESSAGES),))], (), "was told 30,000 characters already"),
         ([known(), known("t@1", attempt_of="t"), known("t@2", attempt_of="t", **OVER)], {"t"}, ""),
         ([known(), known("t@1", attempt_of="t", **OVER)], (), "The attempts at the task t are over"),
         ([known(), known("t@1", attempt_of="t")], {"t@1"}, "The attempts at the task t are over"),
@@ -156,7 +162,7 @@ OVER: dict[str, Any] = {"finished_at": 1.0, "status": "error"}
     ids=["at work", "queued", "over", "ending", "full", "an attempt", "attempts over", "attempts ending"],
 )  # fmt: skip
 def test_who_can_be_told(tasks: list[TaskState], ending: Any, why: str) -> None:
-    found = why_deaf(state(*tasks), tasks[0], ending, 1)
+    found = why_not_sent(state(*tasks), tasks[0], ending, 1)
     assert why in found
     assert bool(why) == bool(found)
 
@@ -176,7 +182,7 @@ def test_who_can_be_told(tasks: list[TaskState], ending: Any, why: str) -> None:
     ids=["queued", "again", "coding", "paused", "evaluating", "another", "attempts"],
 )  # fmt: skip
 def test_when_it_is_told(tasks: list[TaskState], when: str) -> None:
-    assert when_heard(state(*tasks), tasks[0], ()).endswith(when)
+    assert when_delivered(state(*tasks), tasks[0], ()).endswith(when)
 
 
 ACCEPTED = Done("completed", "accepted")
@@ -195,6 +201,6 @@ ACCEPTED = Done("completed", "accepted")
 def test_what_was_said_last_is_heard_before_a_task_ends(
     decision: Decision, waiting: bool, then: Decision
 ) -> None:
-    found = heeded(Found(decision, "judge"), waiting=waiting)
-    assert heed(decision, waiting=waiting) == found.decision == then
+    found = found_unless_unread(Found(decision, "judge"), waiting=waiting)
+    assert unless_unread(decision, waiting=waiting) == found.decision == then
     assert found.refusals == ((SAID_SINCE,) if decision != then else ())

@@ -7,12 +7,12 @@ import pytest
 
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
-from agentbatch.tasks.agents.user_words import UserWords
+from agentbatch.tasks.agents.user_messages import UserMessages
 from tests.tasks.coders.builtin_coders import PROMPT, a_coder, call, planned, result, the_parts
 
 
 class Said:
-    """A run's state, and words of the task `t` in it, worded as `<one two>`."""
+    """A run's state, and messages to the task `t` in it, worded as `<one two>`."""
 
     def __init__(self, *texts: str, to: str = "t", task_id: str = "t") -> None:
         self.state = RunState()
@@ -30,7 +30,7 @@ class Said:
             )
         for text in texts:
             self.say(text, to)
-        self.words = UserWords(
+        self.messages = UserMessages(
             task_id, self.state, self.emit, lambda said: f"<{' '.join(said)}>" if said else "?"
         )
 
@@ -43,11 +43,11 @@ class Said:
 
 def test_what_was_said_is_told_once() -> None:
     said = Said("a", "b")
-    assert (said.words.waiting, said.words.heard()) == (True, "")
-    assert (said.words.take(), said.words.waiting, said.words.take()) == ("<a b>", False, "")
+    assert (said.messages.waiting, said.messages.heard()) == (True, "")
+    assert (said.messages.take(), said.messages.waiting, said.messages.take()) == ("<a b>", False, "")
     said.say("c")
-    assert (said.words.heard(), said.words.take(), said.words.heard()) == ("<a b>", "<c>", "<a b c>")
-    assert said.words.said == ("a", "b", "c")
+    assert (said.messages.heard(), said.messages.take(), said.messages.heard()) == ("<a b>", "<c>", "<a b c>")
+    assert said.messages.said == ("a", "b", "c")
 
 
 @pytest.mark.parametrize(
@@ -57,18 +57,18 @@ def test_what_was_said_is_told_once() -> None:
 )
 def test_a_prompt_has_what_its_conversation_has_not(fresh: bool, prompt: str) -> None:
     said = Said("a", "b")
-    said.words.take()
+    said.messages.take()
     said.say("c")
-    assert said.words.prompt("Go on.", fresh=fresh) == prompt
-    assert said.words.prompt("", fresh=False) == ""
+    assert said.messages.prompt("Go on.", fresh=fresh) == prompt
+    assert said.messages.prompt("", fresh=False) == ""
 
 
 def test_what_stands_there_already_is_not_repeated() -> None:
     said = Said("No", "beta\n\nand more")
-    said.words.take()
+    said.messages.take()
     known = "Not accepted.\n\nThe user says:\n\nbeta\n\nand more"
-    assert said.words.after("The task.", known) == "The task.\n\n<No>"
-    assert said.words.after("", f"{known}\n\nNo") == ""
+    assert said.messages.after("The task.", known) == "The task.\n\n<No>"
+    assert said.messages.after("", f"{known}\n\nNo") == ""
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_stands_there_already_is_not_repeated() -> None:
     ids=["the task", "this attempt", "another attempt", "of its attempts"],
 )
 def test_what_is_said_to_a_task_is_said_to_its_attempts(to: str, task_id: str, heard: str) -> None:
-    assert Said("a", to=to, task_id=task_id).words.take() == heard
+    assert Said("a", to=to, task_id=task_id).messages.take() == heard
 
 
 @pytest.mark.parametrize(("definition", "said"), [("same", ("a",)), ("other", ())])
@@ -88,9 +88,9 @@ def test_a_task_that_begins_again_is_told_again_while_it_is_the_same(
     queued = e.TaskQueued(task_id="t", index=0, dir="", first_prompt="", max_iterations=3, definition="same")
     found.emit(queued)
     found.say("a")
-    found.words.take()
+    found.messages.take()
     found.emit(queued.model_copy(update={"definition": definition}))
-    assert (found.words.said, found.words.waiting) == (said, bool(said))
+    assert (found.messages.said, found.messages.waiting) == (said, bool(said))
 
 
 def worded(said: Any) -> str:
@@ -101,8 +101,8 @@ async def test_words_outlive_the_summary_of_what_they_stood_in(tmp_path: Path) -
     """Also twice, and what has not been heard goes out behind it."""
     async with the_parts(tmp_path) as (parts, server):
         store = parts.store
-        words = UserWords("t", store.state, store.emit, worded)
-        agent = a_coder(parts, planned(tmp_path), words=words).agent
+        messages = UserMessages("t", store.state, store.emit, worded)
+        agent = a_coder(parts, planned(tmp_path), user_messages=messages).agent
         agent.add_user_message(PROMPT)
         agent.context_window = 4000
         for number, text in enumerate(("first", "second"), 1):
@@ -125,11 +125,11 @@ async def test_words_outlive_the_summary_of_what_they_stood_in(tmp_path: Path) -
 async def test_a_turn_that_would_end_goes_on_for_what_was_said_meanwhile(tmp_path: Path) -> None:
     async with the_parts(tmp_path) as (parts, server):
         store = parts.store
-        words = UserWords("t", store.state, store.emit, worded)
-        coder = a_coder(parts, planned(tmp_path), words=words)
+        messages = UserMessages("t", store.state, store.emit, worded)
+        coder = a_coder(parts, planned(tmp_path), user_messages=messages)
 
         def answer(event: e.Event, _: RunState) -> None:
-            if isinstance(event, e.ToolFinished) and event.ok and not words.said:
+            if isinstance(event, e.ToolFinished) and event.ok and not messages.said:
                 store.emit(e.UserSaid(task_id="t", text="Not yet."))
 
         store.listen(answer)

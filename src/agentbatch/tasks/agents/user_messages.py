@@ -7,7 +7,7 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import Said
 
 
-class UserWords:
+class UserMessages:
     """One task's. Told once: what `take` and `prompt` give, the coder has heard from then on; whoever calls them stores
     a message or a prompt with it before anything is awaited, so that a kill finds both or neither."""
 
@@ -18,7 +18,7 @@ class UserWords:
         emit: Callable[[e.Event], None],
         worded: Callable[[Sequence[str]], str],
     ) -> None:
-        """`worded`: several sayings as a coder is told them."""
+        """`worded`: several messages as a coder is told them."""
         self._task_id = task_id
         self._state = state
         self._emit = emit
@@ -65,6 +65,6 @@ class UserWords:
         return self._worded(said) if said else ""
 
 
-def no_words() -> UserWords:
+def no_messages() -> UserMessages:
     """Nobody says anything."""
-    return UserWords("", RunState(), lambda event: None, lambda said: "")
+    return UserMessages("", RunState(), lambda event: None, lambda said: "")
