@@ -151,7 +151,7 @@ class Endpoint:
         """Until when the quota is, where the failure is one. `text`: the failure as a sentence."""
         if failure.kind != "quota":
             return None
-        return UsedUp(self.host, time.time() + (failure.wait or 0.0), text)
+        return UsedUp(self.host, time.time() + (failure.wait or 0.0), text, told=not failure.guessed)
 
     async def renewed(self, used: str) -> bool:
         """Whether there is another key than the one that was refused: the command is run for all who wait, once."""

@@ -96,3 +96,5 @@ async def test_the_refusal_names_the_flag_and_the_time(monkeypatch: pytest.Monke
     text = Wall().gate().refusal(used_up(5 * 3_600 + 90, "host answered 429 for model m: no."))
     assert text.startswith("host answered 429 for model m: no. The quota is back at ")
     assert "in 5:01:30: --wait-for-quota waits for it" in text
+    guessed = Wall().gate().refusal(used_up(7_200)._replace(told=False))
+    assert "Until when is not said; the next look is due at " in guessed

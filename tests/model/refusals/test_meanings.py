@@ -66,7 +66,7 @@ ECHOED: dict[str, Any] = {
         (429, said(QUOTA + " See help.aliyun.com/x/error-code#token-limit", code="insufficient_quota"), "rate"),
         (429, said("Quota exceeded for metric: x, limit: 15, model: gemini-2.5-pro", code=429), "rate"),
         (400, {"__type": "ThrottlingException", "code": "ThrottlingException", "message": "Too many tokens"}, "rate"),
-        (200, said("Rate limit exceeded: free-models-per-day", code=429), "rate"),
+        (200, said("Rate limit exceeded: free-models-per-day", code=429), "quota"),
         (403, said("slow down", code="rate_limit_exceeded"), "rate"),
         # One request, not the key.
         (403, said("Your input was flagged", code=403, metadata={"reasons": ["violence"], "flagged_input": "x"}),

@@ -135,6 +135,59 @@ def test_words_say_which_limit_it_was(words: str, seconds: float) -> None:
     assert failure.kind == ("quota" if seconds > HOUR else "rate")
 
 
+OLLAMA = "you (name) have reached your {} usage limit, upgrade for higher limits: https://ollama.com/upgrade"
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "seconds"),
+    [
+        (
+            {"error": "you've reached your hourly usage limit, please wait or upgrade to continue"},
+            429,
+            HOUR / 4,
+        ),
+        (openai(OLLAMA.format("session"), type="api_error"), 429, 2 * HOUR),
+        (openai(OLLAMA.format("weekly"), type="api_error"), 429, 2 * HOUR),
+        (openai(OLLAMA.format("monthly"), type="api_error"), 429, 2 * HOUR),
+        ({"message": "Too many tokens per day, please wait before trying again."}, 429, 2 * HOUR),
+        (
+            openai("ThrottlingException: Too many tokens per day, please wait before trying again."),
+            429,
+            2 * HOUR,
+        ),
+        ({"message": "Tokens per hour limit exceeded - too many tokens processed."}, 429, HOUR / 4),
+        ({"message": "Requests per day limit exceeded - too many requests sent."}, 429, 2 * HOUR),
+        (
+            openai(
+                "You've reached your weekly (7-day) usage limit. Your quota will reset when this window ends.",
+                type="access_terminated_error",
+            ),
+            403,
+            2 * HOUR,
+        ),
+    ],
+)
+def test_a_quota_that_does_not_say_until_when_is_looked_at_again(
+    document: Any, status: int, seconds: float
+) -> None:
+    failure = refusal(document, status)
+    assert (failure.kind, failure.wait, failure.guessed) == ("quota", seconds, True)
+
+
+def test_what_says_until_when_is_believed() -> None:
+    failure = refusal(openai(OLLAMA.format("weekly")), headers={"retry-after": "4000"})
+    assert (failure.kind, failure.wait, failure.guessed) == ("quota", 4000.0, False)
+    ended = refusal(openai("Your membership has ended.", type="access_terminated_error"), 403)
+    assert ended.kind == "endpoint"
+    minute = refusal({"message": "Tokens per minute limit exceeded - too many tokens processed."})
+    assert (minute.kind, minute.wait) == ("rate", None)
+
+
+def test_free_models_of_a_day_are_back_at_midnight() -> None:
+    failure = refusal(openai("Rate limit exceeded: free-models-per-day-high-balance.", code="429"))
+    assert (failure.kind, failure.wait, failure.guessed) == ("quota", 16 * HOUR, False)
+
+
 def test_a_wrong_clock_of_ours_does_no_harm() -> None:
     headers = {"date": formatdate(NOW - 3_600, usegmt=True)}
     assert refusal(openai("x", resets_at=NOW - 3_570), headers=headers).wait == 30.0

@@ -28,6 +28,8 @@ class Failure:
     """None: no answer, or one that could not be read."""
     wait: float | None = None
     """Seconds that the server asks us to wait; None: it does not say."""
+    guessed: bool = False
+    """`wait` is our own: the server says that a quota is used up, and not until when."""
     silent: bool = False
     """It timed out before an answer arrived."""
     stale: bool = False
@@ -75,12 +77,14 @@ def refused(error: ServerError, now: float) -> Failure:
 
 
 def _failure(error: ServerError, headers: Mapping[str, str], now: float) -> Failure:
-    from agentbatch.model.refusals.waits import asked_wait
+    from agentbatch.model.refusals.waits import asked_wait, next_look
 
     kind, wait = classify(error), asked_wait(headers, error.fields, error.message, now)
+    look = next_look(error.message) if kind == "rate" and wait is None else None
+    wait = look if wait is None else wait
     if kind == "rate" and wait is not None and wait >= QUOTA_FROM:
         kind = "quota"
-    return Failure(kind, error.message or error.code, error, wait)
+    return Failure(kind, error.message or error.code, error, wait, guessed=look is not None)
 
 
 def unreached(words: str, *, proxy: bool) -> Failure:

@@ -29,10 +29,17 @@ class UsedUp(NamedTuple):
     """Epoch seconds."""
     words: str
     """The refusal as a sentence, without keys."""
+    told: bool = True
+    """False: nobody has said until when; then it is worth another call."""
 
     def when(self, now: float) -> str:
         """`03:00, in 4:12:03`; with its day where that is another one."""
         return f"{clock_text(self.until, now)}, in {duration(self.until - now)}"
+
+    def back(self, now: float) -> str:
+        """`The quota is back at 03:00, in 4:12:03`."""
+        said = "The quota is back at" if self.told else "Until when is not said; the next look is due at"
+        return f"{said} {self.when(now)}"
 
 
 class OnChange(Protocol):
@@ -99,9 +106,9 @@ class QuotaGate:
 
     def refusal(self, used_up: UsedUp) -> str:
         """Why the run stops instead of waiting, and what to do, as sentences."""
-        again = "The quota is back at " + used_up.when(self._clock())
+        back = used_up.back(self._clock())
         return (
-            f"{used_up.words} {again}: --wait-for-quota waits for it (--wait-for-quota 6h: at most so long)."
+            f"{used_up.words} {back}: --wait-for-quota waits for it (--wait-for-quota 6h: at most so long)."
         )
 
     def close(self) -> None:

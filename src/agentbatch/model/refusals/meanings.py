@@ -177,6 +177,13 @@ MEANINGS: tuple[Meaning, ...] = (
             "1310",
         ),
     ),
+    Meaning(
+        "rate",
+        "Kimi's plans, 403 with the code of a key that has ended: openclaw/openclaw#142656",
+        frozenset({403}),
+        _of("access_terminated_error"),
+        r"usage limit",
+    ),
     # The key.
     Meaning(
         "endpoint",

@@ -42,11 +42,12 @@ def asked_wait(headers: Mapping[str, str], fields: Iterable[Field], words: str, 
     now = now if sent is None else sent
     places: tuple[Callable[[], float | None], ...] = (
         lambda: _daily(fields, now),
-        lambda: _daily_in_words(words, now),
+        lambda: _daily_in_words(words, now, DAILY_WORDS),
         lambda: retry_after(headers, now),
         lambda: _in_fields(fields, now),
         lambda: wait_in_words(words, now, _zone(fields)),
         lambda: _in_reset_headers(headers, words, now),
+        lambda: _daily_in_words(words, now, DAILY_WITHOUT_RESET),
     )
     return next((wait for place in places if (wait := place()) is not None), None)
 
@@ -165,10 +166,54 @@ DAILY_WORDS = (
 )
 
 
-def _daily_in_words(words: str, now: float) -> float | None:
+DAILY_WITHOUT_RESET = (
+    DailyWords(
+        regex(r"free-models-per-day"),
+        "UTC",
+        UTC,
+        "OpenRouter's `-high-balance`: Gitlawb/openclaude#1549; its X-RateLimit-Reset, where there is one, is midnight",
+    ),
+)
+"""Where nothing else says until when."""
+
+
+def _daily_in_words(words: str, now: float, entries: tuple[DailyWords, ...]) -> float | None:
     text = words[:MAX_WORDS].lower()
-    day = next((entry for entry in DAILY_WORDS if entry.pattern.search(text)), None)
+    day = next((entry for entry in entries if entry.pattern.search(text)), None)
     return None if day is None else next_midnight(now, day.zone, day.fallback) - now
+
+
+class Window(NamedTuple):
+    pattern: re.Pattern[str]
+    """Of words in lower case."""
+    look: float
+    """Seconds until it is worth another call."""
+    source: str
+
+
+OF_AN_HOUR, LONGER = 900.0, 7_200.0
+
+WINDOWS = (
+    Window(regex(r"\bhourly usage limit"), OF_AN_HOUR, "Ollama's cloud: continuedev/continue#9233"),
+    Window(
+        regex(r"\b(?:session|daily|weekly|monthly)(?: \([\w -]{1,20}\))? usage limit"),
+        LONGER,
+        "Ollama's cloud: continuedev/continue#11444, diegosouzapw/OmniRoute#3709; Kimi's plans, 'weekly (7-day)': "
+        "openclaw/openclaw#142656",
+    ),
+    Window(regex(r"\btoo many tokens per day"), LONGER, "Bedrock: minorun365/agent-book#29"),
+    Window(
+        regex(r"\b(?:tokens|requests) per hour limit exceeded"), OF_AN_HOUR, "Cerebras, without its headers"
+    ),
+    Window(regex(r"\b(?:tokens|requests) per day limit exceeded"), LONGER, "Cerebras, without its headers"),
+)
+
+
+def next_look(words: str) -> float | None:
+    """Seconds until it is worth another call, where a quota of an hour or more is used up and nothing says until when;
+    None: it is no such quota."""
+    text = words[:MAX_WORDS].lower()
+    return next((window.look for window in WINDOWS if window.pattern.search(text)), None)
 
 
 def _zone(fields: tuple[Field, ...]) -> tzinfo:

@@ -250,7 +250,7 @@ class ProviderService:
         used_up = self._endpoint.used_up(failure, text)
         if used_up is not None:
             text += (
-                f" The quota is back at {used_up.when(time.time())}: --wait-for-quota does not wait for a batch "
+                f" {used_up.back(time.time())}: --wait-for-quota does not wait for a batch "
                 "service, so resume it then."
             )
         return ServiceError(failure, text)
