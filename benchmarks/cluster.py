@@ -112,13 +112,13 @@ def clustered(folder: Path, root: Path, shared: bool) -> ClusterWorkspaces:
         walls=Walls("auto", True),
         shared=shared,
         cpus=1.0,
-        most=None,
+        max_wait=None,
         secret_names=(),
         hidden_files=(),
         programs=dict(os.environ),
         path=os.environ.get("PATH", ""),
     )
-    return ClusterWorkspaces(inner, connection, terms, Redactor([]), lambda *_: None, lambda *_: None)
+    return ClusterWorkspaces(inner, connection, terms, Redactor([]), *3 * [lambda *_: None])
 
 
 def directories(files: int, calls: int) -> None:

@@ -155,8 +155,8 @@ async def test_a_task_that_no_machine_can_take_lets_others_go_on(
     assert places[0] == ("waiting for a node with cpus 3", True)
     assert places[-1] == ("node 127.0.0.4", False)
     assert set(places[1:-1]) <= {("waiting for a node", True)}, "a look at the machines when it was there"
-    (told,) = [one.text for one in ran.of_type(e.Notice) if one.task_id == "wide"]
-    assert told.startswith("No machine of the cluster has cpus 3 (at most 1): the task waits until one joins")
+    (told,) = [one.text for one in ran.of_type(e.Notice) if one.urgent]
+    assert told.startswith("No machine of the cluster has cpus 3 (at most 1): tasks that need it wait until")
 
 
 async def test_a_task_waits_for_a_machine_as_long_as_the_user_says(
@@ -170,7 +170,7 @@ async def test_a_task_waits_for_a_machine_as_long_as_the_user_says(
         environ={"RAY_AUTH_MODE": "disabled"},
         node_wait="1",
     )
-    assert (ran.task.status, ran.task.reason, ran.task.resumable) == ("error", "workspace_error", True)
+    assert (ran.task.status, ran.task.reason, ran.task.resumable) == ("error", "no_machine", True)
     assert (
         "No machine of the cluster has cpus 3 (at most 1), and none has come within 1 seconds."
         in ran.task.error

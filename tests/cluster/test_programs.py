@@ -97,14 +97,14 @@ async def workspace_on(cluster: RayCluster, base: Path) -> AsyncIterator[Workspa
         walls=Walls("auto", network=False),
         shared=False,
         cpus=1.0,
-        most=None,
+        max_wait=None,
         secret_names=(),
         hidden_files=(),
         programs=dict(os.environ),
         path=environ["PATH"],
     )
     connection = Connection(cluster.address, environ, lambda _: None, cluster.argv())
-    workspaces = ClusterWorkspaces(inner, connection, terms, redact, lambda *_: None, lambda *_: None)
+    workspaces = ClusterWorkspaces(inner, connection, terms, redact, *3 * [lambda *_: None])
     task = workspaces.make(Order("t", str(root), "none", {}, ("bash",), 60.0))
     try:
         yield await task.start()

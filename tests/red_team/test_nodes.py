@@ -18,7 +18,7 @@ from agentbatch.cluster.shapes import checked, fits
 from agentbatch.cluster.stations import station as station_module
 from agentbatch.cluster.stations.home import AwayMark, MovedHome, SharedHome
 from agentbatch.cluster.stations.station import Station
-from agentbatch.cluster.stations.waiting import Look
+from agentbatch.cluster.stations.waiting import Machines
 from agentbatch.cluster.travel.local_side import LocalSide
 from agentbatch.cluster.travel.manifest import MAX_BYTES, UNSENT, Entry
 from agentbatch.cluster.travel.plan import plan
@@ -142,7 +142,9 @@ def station(
 ) -> Station:
     posting = Posting("mark", 0, Order("t", "/home/task", "none", {}, (), 1.0), Walls("none", True), shared)
     connection: Any = node
-    return Station(connection, posting, Lease(), show, lambda _: None, Look(connection))
+    return Station(
+        connection, posting, Lease(), show, lambda _: None, Machines(connection, None, lambda _: None)
+    )
 
 
 async def test_a_question_that_is_said_to_be_cancelled_is_no_cancellation(tmp_path: Path) -> None:

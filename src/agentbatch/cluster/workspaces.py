@@ -16,7 +16,7 @@ from agentbatch.cluster.remote.repositories import Repositories
 from agentbatch.cluster.remote.workspace import ClusterWorkspace
 from agentbatch.cluster.stations.home import AwayMark, Home, MovedHome, SharedHome
 from agentbatch.cluster.stations.station import Station
-from agentbatch.cluster.stations.waiting import Look
+from agentbatch.cluster.stations.waiting import Machines
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.files.env_files import env_files_in
@@ -47,8 +47,8 @@ class ClusterTerms:
     """Nodes have the engine's directories: nothing moves."""
     cpus: float
     """Of a node, for a task that says nothing."""
-    most: float | None
-    """Seconds that a task may wait for a machine which the cluster does not have; None: for ever."""
+    max_wait: float | None
+    """As Machines takes it."""
     secret_names: Collection[str]
     """Variables that no command gets."""
     hidden_files: Sequence[Path]
@@ -72,14 +72,15 @@ class ClusterWorkspaces:
         redact: Redactor,
         show: Callable[[str, str, bool], None],
         tell: Callable[[str, str], None],
+        alarm: Callable[[str], None],
     ) -> None:
         """`inner`: of the engine's machine. `show`: a task's id, where it is now, for a person, and whether it waits
-        for a machine; `tell`: its id and what that person should know."""
+        for a machine; `tell`: its id and what that person should know; `alarm`: what that person should come for."""
         self._inner = inner
         self.connection = connection
         self.terms = terms
         self.repositories = Repositories(terms.programs, terms.store / STORE / "bundles")
-        self.look = Look(connection)
+        self.machines = Machines(connection, terms.max_wait, alarm)
         self.redact = redact
         self.show = show
         self.tell = tell
@@ -143,8 +144,7 @@ class ClusterTaskWorkspace:
             lease,
             partial(run.show, order.task_id),
             lambda text: run.tell(order.task_id, text),
-            run.look,
-            terms.most,
+            run.machines,
         )
         root, told = Path(directory), partial(run.tell, order.task_id)
         kept_out: list[Path] = []

@@ -396,7 +396,8 @@ class Settings(BaseModel):
     node_wait: Annotated[Amount | None, option("--node-wait", "AGENTBATCH_NODE_WAIT", "SECONDS", "shell")] = (
         Field(
             None,
-            description="that a task waits for a machine which the cluster does not have; default: see cluster.md",
+            description="that a task waits for a machine which the cluster does not have; default: 1800, for ever "
+            "where an autoscaler adds machines",
         )
     )
 

@@ -27,6 +27,7 @@ Reason = Literal[
     "evaluation_failed",
     "model_error",
     "workspace_error",
+    "no_machine",
     "coder_error",
     "setup",
     "internal_error",
@@ -679,6 +680,8 @@ class Notice(Event):
     text: str
     warning: bool = True
     """False: worth a line when it happens, not worth repeating at the end."""
+    urgent: bool = False
+    """Somebody should come and look: worth a message to whom `--notify` names."""
 
     @property
     def of_run(self) -> bool:

@@ -51,6 +51,7 @@ _REASONS = {
     "evaluation_failed": "the evaluator gave no valid verdict",
     "model_error": "model call failed",
     "workspace_error": "the working directory could not be used",
+    "no_machine": "there was no machine for it",
     "setup": "its setup failed",
     "coder_error": "its coder could not work",
     "internal_error": "internal error",

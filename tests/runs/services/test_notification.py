@@ -1,7 +1,12 @@
 from pathlib import Path
 
 from agentbatch.runs import events as e
-from agentbatch.runs.services.notify_messages import asleep_message, end_message, failure_message
+from agentbatch.runs.services.notify_messages import (
+    asleep_message,
+    end_message,
+    failure_message,
+    urgent_message,
+)
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.usage import Usage
 from tests.support.run_events import run_started
@@ -116,4 +121,11 @@ def test_a_run_that_sleeps_says_until_when_and_calls_nobody() -> None:
     assert "(2:30:00) and goes on by itself" in message.body
     assert "agentbatch unpause 20260102-030405-abcd" in message.body
     assert "@" not in message.body
+    assert message.kind == "warning"
+
+
+def test_a_run_that_needs_somebody_says_what_for() -> None:
+    message = urgent_message(a_state(left=1), "No machine of the cluster has @all 1.")
+    assert message.title == "agentbatch: the run waits"
+    assert message.body.splitlines()[0].endswith("abcd: No machine of the cluster has ＠all 1.")
     assert message.kind == "warning"

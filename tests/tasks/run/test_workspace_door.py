@@ -17,7 +17,7 @@ from agentbatch.tasks.run.prepare.prepare import prepare
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.run_batch import RunOutcome, run_batch
 from agentbatch.tasks.run.workspaces.local import local_workspaces
-from agentbatch.workspace.workspace import Order, Workspaces
+from agentbatch.workspace.workspace import NoPlace, Order, Workspaces
 from tests.support.clocks import MovedClock
 from tests.support.paths import CHECKOUT
 from tests.support.sent_workspaces import ELSEWHERE, SentTaskWorkspace, SentWorkspace, SentWorkspaces
@@ -107,6 +107,64 @@ async def test_the_time_limit_of_a_task_that_waits_for_a_place_stands_still(run_
         open_workspaces=lambda prepared, store: Late(local_workspaces(prepared, store), store),
     )
     assert (ran.task.status, ran.task.place) == ("completed", "node far away")
+
+
+class Nowhere(SentWorkspaces):
+    """There is no place for tasks that want two processors, as long as anybody waits."""
+
+    def __init__(self, there: Workspaces, store: Store) -> None:
+        super().__init__(there)
+        self._store = store
+
+    def make(self, order: Order) -> SentTaskWorkspace:
+        place, store = super().make(order), self._store
+
+        async def give_up() -> SentWorkspace:
+            store.emit(e.TaskPlaced(task_id=order.task_id, place="waiting for a node", waits=True))
+            raise NoPlace("No machine has come.")
+
+        if order.limits.cpus == 2:
+            place.start = give_up  # type: ignore[method-assign]
+        return place
+
+
+async def test_a_run_in_which_nobody_has_a_place_stops_and_can_be_resumed(run_tasks: RunTasks) -> None:
+    """Those that were not begun are not tried one after another."""
+    ran = await run_tasks(
+        [
+            {"id": f"t{n}", "dir": f"t{n}", "first_prompt": f"Go {n}.", "cpus": 2}
+            for n in range(3)
+        ],
+        [],
+        open_workspaces=lambda prepared, store: Nowhere(local_workspaces(prepared, store), store),
+        parallel="1",
+    )  # fmt: skip
+    state = ran.outcome.state
+    assert state.finished is not None
+    assert (state.finished.error, state.finished.interrupted) == ("No machine has come.", False)
+    assert ran.outcome.exit_code == 1
+    assert [(task.status, task.reason, task.resumable) for task in state.tasks.values()] == [
+        ("error", "no_machine", True), *2 * [("cancelled", "interrupted", True)],
+    ]  # fmt: skip
+    assert state.tasks["t1"].error == "Not begun. No machine has come."
+
+
+async def test_a_run_goes_on_with_tasks_that_want_another_place(run_tasks: RunTasks) -> None:
+    finish = Say(calls=[ScriptedCall(name="finish", arguments={"summary": "Done."})])
+    ran = await run_tasks(
+        [
+            {"id": "wide", "dir": "wide", "first_prompt": "Go wide.", "cpus": 2},
+            {"id": "t", "dir": "t", "first_prompt": "Go.", "verify": "true"},
+        ],
+        [Script(prompt="Go.", coder=[finish], evaluator=[Say(verdict=COMPLETE)])],
+        open_workspaces=lambda prepared, store: Nowhere(local_workspaces(prepared, store), store),
+        parallel="1",
+    )
+    state = ran.outcome.state
+    assert state.finished is not None
+    assert not state.finished.error
+    assert state.tasks["wide"].reason == "no_machine"
+    assert state.tasks["t"].finished
 
 
 def git(folder: Path, *arguments: str) -> None:

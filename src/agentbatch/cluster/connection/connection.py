@@ -88,6 +88,11 @@ class Connection:
         """As Ray takes it; empty: a Ray of our own."""
         return self._environ.get("RAY_ADDRESS", "") if self._given == "auto" else self._given
 
+    @property
+    def is_lost(self) -> bool:
+        """There was one, and the head does not answer any more."""
+        return self._following is not None and not self._up.is_set()
+
     async def start(self) -> None:
         """Safe to repeat. Raises UserError where there is no cluster."""
         async with self._starting:
@@ -195,9 +200,7 @@ class Connection:
                 if not answer.done():
                     answer.set_exception(HeadLost("the head of the cluster does not answer"))
             await self._end()
-            self._tell(
-                "The head of the cluster does not answer any more: tasks that need it wait until it is there again."
-            )
+            self._tell("The head of the cluster does not answer any more.")
             reader = await self._open_again()
             self._tell("The cluster is there again.")
 

@@ -18,7 +18,7 @@ from agentbatch.cluster.exchange.terms import BUNDLE, SIDE, SILENCE, Arrival, Le
 from agentbatch.cluster.exchange.wire import Unreadable, pack, read_error, unpack
 from agentbatch.cluster.shapes import STRANGE, checked
 from agentbatch.cluster.stations.home import Home
-from agentbatch.cluster.stations.waiting import Look, until_placed
+from agentbatch.cluster.stations.waiting import Machines, until_placed
 from agentbatch.cluster.travel.side import Side
 from agentbatch.cluster.travel.wire import RemoteSide
 from agentbatch.errors import UserError
@@ -45,18 +45,16 @@ class Station:
         lease: Lease,
         show: Callable[[str, bool], None],
         tell: Callable[[str], None],
-        look: Look,
-        most: float | None = None,
+        machines: Machines,
     ) -> None:
         """`posting`: its fence is set anew with every lease. `show`: where the task is now, for a person, and whether
-        it waits; `tell`: what that person should know, a sentence. `most`: as `until_placed` takes it."""
+        it waits; `tell`: what that person should know, a sentence."""
         self._connection = connection
         self._posting = posting
         self._wanted = lease
         self._show = show
         self._tell = tell
-        self._look = look
-        self._most = most
+        self._machines = machines
         self._lease = self._session = self._told_of = 0
         self._questions = count(1)
         self._losses: list[tuple[str, str]] = []
@@ -77,7 +75,7 @@ class Station:
         return f"node {self.at.address}" if self.at is not None else ""
 
     async def arrive(self) -> None:
-        """Take a machine, however long it takes until there is one. Raises NoPlace, UserError, OSError."""
+        """Take a machine, as soon as there is one. Raises NoPlace, UserError, OSError."""
         while True:
             try:
                 await self._arrive()
@@ -101,8 +99,7 @@ class Station:
             self._show(words, True)
 
         try:
-            placed = until_placed(asking, self._wanted, self._look, self._most, show_waiting, self._tell)
-            arrival = _read(await placed)
+            arrival = _read(await until_placed(asking, self._wanted, self._machines, show_waiting))
         except BaseException:
             asking.cancel()
             await to_the_end(self._forget())
@@ -119,6 +116,8 @@ class Station:
             await self.bring_bundle(self.place, RemoteSide(partial(ask, BUNDLE)))
             await ask(BUNDLE, "check_out")
         await home.away(self.side)
+        if (lost := self.loss()) is not None:
+            raise lost
         info = _read(await self._connection.request("begin", self._lease))
         self.info = replace(checked(WorkspaceInfo, info), place=self.place)
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 from agentbatch.cluster.connection.connection import Connection
@@ -19,68 +20,113 @@ PATIENCE = 4.0
 LOOK_AGAIN = 10.0
 """Seconds between two looks at which machines there are."""
 
-COMES = "the task waits until one joins, by an autoscaler or by hand, and others go on. Ask for less, or stop the run."
+MAX_WAIT = 1_800.0
+"""Seconds that tasks wait, unless the user says how long, for what nobody is known to bring: machines where Ray has no
+autoscaler, and a head that is lost. Time to start a machine again; who sleeps finds a run that has ended."""
 
-Machines = Sequence[Mapping[str, float]]
-"""What each has, by Ray's names."""
+NO_HEAD = "The head of the cluster does not answer"
 
 
-class Look:
-    """At the machines of a cluster, once for all that wait."""
+class Machines:
+    """Those of a cluster, as all tasks of a run that wait for one see them."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, max_wait: float | None, alarm: Callable[[str], None]) -> None:
+        """`max_wait`: seconds that a task may wait for a machine which the cluster does not have; None: MAX_WAIT, or
+        for ever where an autoscaler can add machines. `alarm`: what is missing, a sentence, once for all tasks."""
         self._connection = connection
-        self._looking: asyncio.Future[Machines] | None = None
-        self._begun = 0.0
+        self._max_wait = max_wait
+        self._alarm = alarm
+        self._looking: asyncio.Future[Sequence[Mapping[str, float]]] | None = None
+        self._looked = 0.0
+        self._grows = False
+        """Others may join by themselves."""
+        self._missing: dict[Lease | None, float] = {}
+        """What no machine can take, and since when (time.monotonic); None: the head."""
 
-    async def __call__(self) -> Machines:
-        """Raises Lost, UserError."""
-        if self._looking is None or time.monotonic() - self._begun > LOOK_AGAIN / 2:
-            self._begun = time.monotonic()
-            self._looking = asyncio.ensure_future(self._connection.request("machines"))
+    async def problem(self, lease: Lease, asking: "asyncio.Future[Any]") -> str:
+        """Why no machine that is there could ever take it, without a full stop; empty: one could, or nobody knows."""
+        looking = asyncio.ensure_future(self._look())
+        while not (looking.done() or asking.done() or self._connection.is_lost):
+            await asyncio.wait({asking, looking}, timeout=LOOK_AGAIN, return_when=asyncio.FIRST_COMPLETED)
+        if not looking.done():
+            looking.cancel()
+            return NO_HEAD if self._connection.is_lost else ""
+        with suppress(Lost, UserError):
+            return unfit(lease, looking.result())
+        return ""
+
+    def time_left(self, lease: Lease, problem: str) -> float:
+        """Seconds that who asks for it may still wait, with this problem. Raises NoPlace where that is over."""
+        if not problem:
+            self.found(lease)
+            return inf
+        if problem != NO_HEAD:
+            self._missing.pop(None, None)
+        missing = None if problem == NO_HEAD else lease
+        allowed = self._max_wait or (inf if missing and self._grows else MAX_WAIT)
+        if missing not in self._missing:
+            self._missing[missing] = time.monotonic()
+            self._alarm(waiting_text(problem, allowed))
+        left = self._missing[missing] + allowed - time.monotonic()
+        if left <= 0:
+            raise NoPlace(ended_text(problem, allowed))
+        return left
+
+    def found(self, lease: Lease) -> None:
+        """A machine can take it."""
+        self._missing.pop(None, None)
+        self._missing.pop(lease, None)
+
+    async def _look(self) -> Sequence[Mapping[str, float]]:
+        """What each has, by Ray's names. Raises Lost, UserError."""
+        if self._looking is None or time.monotonic() - self._looked > LOOK_AGAIN / 2:
+            self._looked = time.monotonic()
+            self._looking = asyncio.ensure_future(self._ask())
         return await asyncio.shield(self._looking)
+
+    async def _ask(self) -> Sequence[Mapping[str, float]]:
+        machines: Sequence[Mapping[str, float]] = await self._connection.request("machines")
+        self._grows = await self._connection.request("grows") is True
+        return machines
 
 
 async def until_placed(
-    asking: "asyncio.Future[Any]",
-    lease: Lease,
-    look: Look,
-    most: float | None,
-    show: Callable[[str], None],
-    tell: Callable[[str], None],
+    asking: "asyncio.Future[Any]", lease: Lease, machines: Machines, show: Callable[[str], None]
 ) -> Any:
-    """The answer to `asking` for the lease. `most`: seconds that it may wait for a machine which the cluster does not
-    have; None: for ever. `show`: what is waited for, in a few words; `tell`: a sentence. Raises NoPlace, and what
+    """The answer to `asking` for the lease. `show`: what is waited for, in a few words. Raises NoPlace, and what
     `asking` raises."""
     done, _ = await asyncio.wait({asking}, timeout=PATIENCE)
-    shown = told = ""
-    since: float | None = None
+    shown = ""
     while not done:
-        problem = await _problem(asking, lease, look)
-        words = in_short(lease) if problem else "waiting for a node"
+        problem = await machines.problem(lease, asking)
+        words = waiting_words(lease, problem)
         if words != shown:
             show(words)
             shown = words
-        if problem not in ("", told):
-            tell(f"{problem}: {COMES}")
-            told = problem
-        since = (since or time.monotonic()) if problem else None
-        left = LOOK_AGAIN
-        if since is not None and most is not None:
-            left = min(left, since + most - time.monotonic())
-        if left <= 0:
-            raise NoPlace(f"{problem}, and none has come within {most:g} seconds. Ask for less, or add one.")
+        left = min(LOOK_AGAIN, machines.time_left(lease, problem))
         done, _ = await asyncio.wait({asking}, timeout=left)
-    return await asking
+    placed = await asking
+    machines.found(lease)
+    return placed
 
 
-async def _problem(asking: "asyncio.Future[Any]", lease: Lease, look: Look) -> str:
-    """Why no machine that is there could ever take it; empty: one could, or nobody knows."""
-    looking = asyncio.ensure_future(look())
-    await asyncio.wait({asking, looking}, return_when=asyncio.FIRST_COMPLETED)
-    if not looking.done():
-        looking.cancel()
-        return ""
-    with suppress(Lost, UserError):
-        return unfit(lease, looking.result())
-    return ""
+def waiting_words(lease: Lease, problem: str) -> str:
+    """What a task waits for. Pure."""
+    if problem == NO_HEAD:
+        return "waiting for the head of the cluster"
+    return in_short(lease) if problem else "waiting for a node"
+
+
+def waiting_text(problem: str, allowed: float) -> str:
+    """For who could mend it. `allowed`: seconds. Pure."""
+    until = "it is there again" if problem == NO_HEAD else "one joins"
+    if allowed == inf:
+        return f"{problem}: tasks that need it wait until {until}, for ever (--node-wait says how long)."
+    return f"{problem}: tasks that need it wait until {until}, {allowed:,g} seconds at most (--node-wait)."
+
+
+def ended_text(problem: str, allowed: float) -> str:
+    """Why a task does not wait any more. Pure."""
+    if problem == NO_HEAD:
+        return f"{problem}, and it was not there again within {allowed:,g} seconds."
+    return f"{problem}, and none has come within {allowed:,g} seconds. Ask for less, or add one."

@@ -25,7 +25,7 @@ _REFUSED = frozenset({"max_iterations", "stalled", "blocked"})
 """Reasons of work that was not accepted. What each lacks is its own; what kind of thing spoke against it, a cause."""
 
 _TOLD_APART_BY_ERROR = frozenset(
-    {"", "model_error", "workspace_error", "coder_error", "setup", "internal_error"}
+    {"", "model_error", "workspace_error", "no_machine", "coder_error", "setup", "internal_error"}
 )
 """Reasons with many causes. Of the others, the reason is the cause and the error only the task's detail."""
 

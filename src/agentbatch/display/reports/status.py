@@ -229,6 +229,7 @@ def status_document(report: RunReport) -> dict[str, Any]:
                 "status": status,
                 "paused": task.paused,
                 "iteration": task.iteration,
+                "place": task.place or None,
                 "activity": {
                     "kind": task.activity.kind,
                     "tool": task.activity.tool,

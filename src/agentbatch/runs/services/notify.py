@@ -19,6 +19,7 @@ from agentbatch.runs.services.notify_messages import (
     end_message,
     failed_for_good,
     failure_message,
+    urgent_message,
 )
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.store import Store
@@ -95,6 +96,8 @@ class Notifier:
                 self.first_failure(lambda: failure_message(state, task))
         elif isinstance(event, e.QuotaUsedUp) and event.until - event.ts >= WORTH_A_MESSAGE:
             self.send(asleep_message(state, event))
+        elif isinstance(event, e.Notice) and event.urgent:
+            self.send(urgent_message(state, event.text))
         elif isinstance(event, e.RunFinished):
             self.send(end_message(state, self._results_file, event.ts))
 

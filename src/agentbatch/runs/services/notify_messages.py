@@ -53,6 +53,16 @@ def asleep_message(state: RunState, quota: QuotaUsedUp) -> Message:
     return _message(f"agentbatch: asleep until {when}", lines, "warning")
 
 
+def urgent_message(state: RunState, text: str) -> Message:
+    """The run needs somebody. `text`: a sentence of ours."""
+    lines = [
+        f"Run {_run(state)}: {_quiet(text)}",
+        _counts(state),
+        f"Look with: agentbatch status {_run(state)}",
+    ]
+    return _message("agentbatch: the run waits", lines, "warning")
+
+
 def alert_message(state: RunState, alert: str, figures: str, now: float) -> Message:
     """Something that the user wants to know of has come about. `figures`: the values that say so."""
     lines = [

@@ -250,6 +250,8 @@ class TasksEngine:
             gone = self._outage.unanswered(self.context.store.state.usage.calls, refused=denied)
             if gone:
                 self.signals.drain_for(gone)
+        if state.reason == "no_machine" and self._is_stranded(planned.need):
+            self.signals.drain_for(state.error)
         if state.resumable:
             return "interrupted"
         if state.status in ("error", "timeout") and not planned.attempt_of:
@@ -258,6 +260,16 @@ class TasksEngine:
             if reached:
                 self.signals.drain_for(reached)
         return "failed"
+
+    def _is_stranded(self, need: tuple[object, ...]) -> bool:
+        """Nobody is at work, and who is left has no machine either, where there is none for this need."""
+        placeless, left = self.signals.placeless, self.scheduler.pending
+        needs = {need, *(self.by_id[task_id].need for task_id in placeless)}
+        return (
+            bool(placeless or left)
+            and self.signals.running.keys() <= placeless
+            and all(task.need in needs for task in left)
+        )
 
     def _skip(self, planned: PlannedTask, dependency: str) -> None:
         state = self.context.store.state.by_id[dependency]

@@ -33,7 +33,7 @@ from agentbatch.tasks.run.resume.resumed_task import ResumedTask, prepared_recor
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.run.user.user_messages import found_unless_unread, unless_unread
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.workspace import TaskWorkspace
+from agentbatch.workspace.workspace import NoPlace, TaskWorkspace
 
 RESUMABLE = frozenset({"endpoint", "transient", "rate", "denied"})
 """Kinds of failed model calls in which nothing is wrong with the task: with its endpoint back, it can be resumed."""
@@ -318,4 +318,6 @@ def _reason(error: Exception) -> e.Reason:
     """What could not be used, where nothing of the task's own work is to blame."""
     if isinstance(error, SetupFailed):
         return "setup"
+    if isinstance(error, NoPlace):
+        return "no_machine"
     return "coder_error" if isinstance(error, CoderFailed) else "workspace_error"

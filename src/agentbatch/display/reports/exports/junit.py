@@ -34,7 +34,15 @@ MAX_NAME = 500
 Outcome = Literal["passed", "failure", "error", "skipped"]
 
 _NOT_ITS_OWN = frozenset(
-    {"model_error", "internal_error", "workspace_error", "coder_error", "evaluation_failed", "setup"}
+    {
+        "model_error",
+        "internal_error",
+        "workspace_error",
+        "no_machine",
+        "coder_error",
+        "evaluation_failed",
+        "setup",
+    }
 )
 """Reasons that speak of a model, a server or a disk, not of the work."""
 

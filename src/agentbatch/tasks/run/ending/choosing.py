@@ -22,7 +22,15 @@ from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.ending.task_end import in_words, is_elsewhere, reported_bug
 from agentbatch.tasks.run.resume.resumed_task import prepared_record
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.workspace.workspace import Ending, Left, Protected, Snapshot, TaskWorkspace, Workspace
+from agentbatch.workspace.workspace import (
+    Ending,
+    Left,
+    NoPlace,
+    Protected,
+    Snapshot,
+    TaskWorkspace,
+    Workspace,
+)
 
 CHANGED_SINCE = "its directory has changed since its work was judged"
 UNHEARD = "it was over before the user said more"
@@ -124,7 +132,8 @@ class Choosing:
             done = self._cancelled or Done("cancelled", "interrupted", self._context.signals.stop_cause)
             resumable = self._cancelled is None
         except (OSError, UserError) as error:
-            done = Done("error", "workspace_error", in_words(error))
+            reason: e.Reason = "no_machine" if isinstance(error, NoPlace) else "workspace_error"
+            done = Done("error", reason, in_words(error))
             resumable = is_elsewhere(error)
         except Exception as error:  # noqa: BLE001 - as in a task's loop: one broken task must not end the others
             done = reported_bug(self._context.store, self._planned.id, error)

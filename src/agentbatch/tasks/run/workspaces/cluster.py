@@ -40,7 +40,7 @@ def cluster_workspaces(
         walls=walls,
         shared=shared,
         cpus=settings.task_cpus,
-        most=settings.node_wait,
+        max_wait=settings.node_wait,
         secret_names=secret_variables(),
         hidden_files=rules.hidden_files,
         programs=own_environment(prepared.environ, rules.hidden_dirs),
@@ -54,8 +54,11 @@ def cluster_workspaces(
     def tell(task_id: str | None, text: str) -> None:
         store.emit(e.Notice(task_id=task_id, text=store.redact(text)))
 
+    def alarm(text: str) -> None:
+        store.emit(e.Notice(text=store.redact(text), urgent=True))
+
     connection = Connection(address, prepared.environ, partial(tell, None), around)
-    return ClusterWorkspaces(here, connection, terms, store.redact, show, tell)
+    return ClusterWorkspaces(here, connection, terms, store.redact, show, tell, alarm)
 
 
 def throwaway_cluster(
@@ -75,11 +78,11 @@ def throwaway_cluster(
         walls=Walls(sandbox, not settings.no_network),
         shared=False,
         cpus=settings.task_cpus,
-        most=None,
+        max_wait=None,
         secret_names=secret_variables(),
         hidden_files=(),
         programs=own_environment(environ, ()),
         path=environ.get("PATH", ""),
         resources=resources,
     )
-    return ClusterWorkspaces(inner, connection, terms, Redactor([]), lambda *_: None, lambda *_: None)
+    return ClusterWorkspaces(inner, connection, terms, Redactor([]), *3 * [lambda *_: None])
