@@ -10,7 +10,7 @@ from agentbatch.gateway.apis.api import Api, Reader
 from agentbatch.gateway.apis.messages import MessagesApi
 from agentbatch.gateway.apis.responses import ResponsesApi
 from agentbatch.model.answer.answer import CutError, GarbageError, RefusedError
-from agentbatch.model.stream.typed_events import merged
+from agentbatch.model.answer.reported_usage import merged
 from agentbatch.usage import Usage
 
 R, M = ResponsesApi(), MessagesApi()

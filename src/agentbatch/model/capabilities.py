@@ -40,6 +40,8 @@ class Capabilities:
     output_form: OutputForm = "json_schema"
     output_limits: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
     """Names of the output limit to try; the first one is in use. Empty: the endpoint accepts none."""
+    output_cap: int | None = None
+    """Tokens of the longest answer that may be asked for; None: not known."""
     temperature: bool = True
     seed: bool = True
     tool_mode: ToolMode = "native"
@@ -85,6 +87,7 @@ class Capabilities:
             reasoning_effort=self.reasoning_effort and other.reasoning_effort,
             output_form=max(self.output_form, other.output_form, key=LADDER.index),
             output_limits=min(self.output_limits, other.output_limits, key=len),
+            output_cap=min((cap for cap in (self.output_cap, other.output_cap) if cap), default=None),
             temperature=self.temperature and other.temperature,
             seed=self.seed and other.seed,
             tool_mode=max(self.tool_mode, other.tool_mode, key=TOOL_MODES.index),
@@ -110,6 +113,7 @@ class Capabilities:
             (self.reasoning_effort != after.reasoning_effort, "reasoning_effort"),
             (self.output_form != after.output_form, f"{self.output_form} output"),
             (self.output_limits != after.output_limits, next(iter(self.output_limits), "")),
+            (self.output_cap != after.output_cap, f"answers of more than {after.output_cap or 0:,} tokens"),
             (self.temperature != after.temperature, "temperature"),
             (self.seed != after.seed, "seed"),
             (self.tool_mode != after.tool_mode, _MODE_NAMES[self.tool_mode]),

@@ -22,6 +22,13 @@ from agentbatch.usage import Usage
         ({"prompt_tokens": float("nan"), "completion_tokens": 3}, None),
         ({"prompt_tokens": 0, "completion_tokens": 0}, None),
         ({"prompt_tokens": 5.0, "completion_tokens": 3}, Usage(input=5, output=3, calls=1)),
+        ({"prompt_tokens": 5, "total_tokens": 8}, Usage(input=5, output=3, calls=1)),
+        ({"input_tokens": 5, "output_tokens": 3}, Usage(input=5, output=3, calls=1)),
+        # new-api: chat's names, and those of /v1/responses as 0.
+        (
+            {"prompt_tokens": 5, "completion_tokens": 3, "input_tokens": 0, "output_tokens": 0},
+            Usage(input=5, output=3, calls=1),
+        ),
         (
             {
                 "prompt_tokens": 50,

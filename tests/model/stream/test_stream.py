@@ -262,6 +262,15 @@ def test_an_error_in_the_last_unfinished_event_is_seen() -> None:
         [{**delta(content="a"), "usage": {**USAGE, "completion_tokens": 1}}, STOP, LAST],
         [STOP, LAST, {"choices": [], "usage": {}}, {"choices": [], "usage": None}],
         [STOP, {"usage": USAGE}],
+        [STOP, LAST, {"choices": [], "usage": dict.fromkeys(USAGE, 0)}],
+        [
+            {**delta(content="a"), "usage": {**USAGE, "completion_tokens": 1}},
+            {**STOP, "usage": {**USAGE, "prompt_tokens": 0}},
+        ],
+        [
+            {**delta(content="a"), "usage": {"prompt_tokens": USAGE["prompt_tokens"]}},
+            {**STOP, "usage": {"completion_tokens": USAGE["completion_tokens"]}},
+        ],
     ],
 )
 def test_usage_wherever_it_stands(documents: list[dict[str, Any]]) -> None:

@@ -26,6 +26,20 @@ def test_a_stream_that_nobody_asked_for_is_an_answer() -> None:
     assert outcome.usage == Usage(input=3, output=2, calls=1)
 
 
+def test_counts_with_the_names_of_both_apis_and_one_of_them_empty() -> None:
+    counts = {
+        "prompt_tokens": 3,
+        "completion_tokens": 2,
+        "total_tokens": 5,
+        "input_tokens": 0,
+        "output_tokens": 0,
+    }
+    body = {"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}], "usage": counts}
+    outcome = document_or_failure(CHAT, json.dumps(body).encode())
+    assert isinstance(outcome, Document)
+    assert outcome.usage == Usage(input=3, output=2, calls=1)
+
+
 RESPONSES: Url = "/v1/responses"
 
 

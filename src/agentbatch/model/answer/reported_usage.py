@@ -19,6 +19,11 @@ DETAILS = ("prompt_tokens_details", "prompt_token_details", "input_tokens_detail
 OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
 
 
+PROMPT, COMPLETION = ("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens")
+"""Names of the counts themselves: chat's, and those of /v1/responses. One that has tokens counts: new-api gives both,
+and the second ones as 0 (QuantumNous/new-api, dto/openai_response.go)."""
+
+
 def _inside(parents: tuple[str, ...], *path: str) -> tuple[Path, ...]:
     return tuple((parent, *path) for parent in parents)
 
@@ -73,10 +78,12 @@ def read_usage(usage: Any) -> Usage | None:
     """The usage of one call; None where there is none that makes sense."""
     if not isinstance(usage, dict):
         return None
-    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    prompt, completion = _named(usage, PROMPT), _named(usage, COMPLETION)
+    total = _count(usage.get("total_tokens")) or 0
+    if completion is None and total:
+        completion = 0  # the rest of the total
     if prompt is None or completion is None or prompt + completion == 0:
         return None
-    total = _count(usage.get("total_tokens")) or 0
     counts = dict(_counts(usage))
     cached = _first(counts, CACHED) or _first(counts, READ_BESIDE)
     hour = _first(counts, WRITTEN_HOUR)
@@ -106,14 +113,6 @@ def usage_of(counts: Any) -> Usage | None:
     """Counts of any of OpenAI's APIs: chat's names, those of /v1/responses, those of embeddings."""
     if not isinstance(counts, dict):
         return None
-    if "input_tokens" in counts:
-        counts = {
-            **counts,
-            "prompt_tokens": counts["input_tokens"],
-            "completion_tokens": counts.get("output_tokens", 0),
-            "prompt_tokens_details": counts.get("input_tokens_details"),
-            "completion_tokens_details": counts.get("output_tokens_details"),
-        }
     return read_usage({"completion_tokens": 0, **counts})
 
 
@@ -129,6 +128,30 @@ def usage_of_messages(counts: Any) -> Usage | None:
     return read_usage(
         {**counts, "prompt_tokens": total, "completion_tokens": output, "total_tokens": total + output}
     )
+
+
+def merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts of a stream so far: they only grow, and what a later event leaves out or has as 0 stays."""
+    both = dict(before)
+    for name, value in after.items():
+        known = both.get(name)
+        if isinstance(value, Mapping) and isinstance(known, Mapping):
+            both[name] = merged(known, value)
+        elif _is_number(value) and _is_number(known):
+            both[name] = max(known, value)
+        elif value is not None:
+            both[name] = value
+    return both
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _named(usage: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    """The most tokens that stand under one of the names; None: under none."""
+    known = [count for name in names if (count := _count(usage.get(name))) is not None]
+    return max(known, default=None)
 
 
 def _beside(counts: Mapping[Path, int], prompt: int, completion: int, total: int) -> int:
@@ -164,7 +187,7 @@ def _first(counts: Mapping[Path, int], paths: tuple[Path, ...]) -> int:
 
 
 def _count(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not _is_number(value):
         return None
     # Compared before anything else: no float holds a number of 400 digits.
     return int(value) if 0 <= value <= MAX_TOKENS else None

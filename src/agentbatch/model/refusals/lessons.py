@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from agentbatch.model.apis import APIS
 from agentbatch.model.capabilities import LADDER, Capabilities, OutputForm, stepped_down
 from agentbatch.model.refusals.apis import refuses_api
+from agentbatch.model.refusals.output_caps import output_cap
 from agentbatch.model.refusals.overflow import is_overflow
 from agentbatch.model.refusals.server_error import ServerError
 from agentbatch.model.request.cache_marks import has_marks
@@ -199,6 +200,9 @@ def learn(capabilities: Capabilities, error: ServerError, body: Mapping[str, Any
 
     Only what the request really contained can be refused, so each lesson is worth one more try.
     """
+    cap = output_cap(error, body)
+    if cap is not None:
+        return replace(capabilities, output_cap=cap)
     if error.status not in LEARNING_STATUSES:
         return None
     if capabilities.cache_marks and _MARKS.search(error.words) and has_marks(messages_of(body)):

@@ -10,11 +10,14 @@ from agentbatch.model.capabilities import LADDER, Capabilities
 from agentbatch.model.request.request import Schema, accepted, asking_for
 
 LIMITS = ("max_tokens", "max_completion_tokens")
+ALL_LIMITS = (*LIMITS, "max_output_tokens")
+"""With that of /v1/responses."""
 
 
 def fitted(body: dict[str, Any], capabilities: Capabilities, *, in_batch: bool = False) -> dict[str, Any]:
     """The body for these capabilities; the same object where nothing has to change. `in_batch`: of a provider's batch,
     where nothing streams, and where the form of JSON answers stays, since they are checked by this body alone."""
+    body = _capped(body, capabilities.output_cap)
     changes: dict[str, Any] = {}
     left_out: set[str] = set()
     if "temperature" in body and not capabilities.temperature:
@@ -36,6 +39,16 @@ def fitted(body: dict[str, Any], capabilities: Capabilities, *, in_batch: bool =
     if not changes and not left_out:
         return body
     return {name: value for name, value in body.items() if name not in left_out} | changes
+
+
+def _capped(body: dict[str, Any], cap: int | None) -> dict[str, Any]:
+    """A model that can write no more loses nothing by it."""
+    over = [
+        name
+        for name in ALL_LIMITS
+        if cap is not None and isinstance(body.get(name), int) and body[name] > cap
+    ]
+    return body | dict.fromkeys(over, cap) if over else body
 
 
 def _has_messages(body: dict[str, Any]) -> bool:

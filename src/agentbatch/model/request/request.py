@@ -116,7 +116,8 @@ def build_body(
     if seed is not None and capabilities.seed:
         body["seed"] = seed
     if max_output_tokens is not None and capabilities.output_limits:
-        body[capabilities.output_limits[0]] = max_output_tokens
+        most = capabilities.output_cap or max_output_tokens
+        body[capabilities.output_limits[0]] = min(max_output_tokens, most)
     if reasoning_effort is not None and capabilities.reasoning_effort:
         body["reasoning_effort"] = reasoning_effort
     if capabilities.streams:

@@ -3,8 +3,14 @@
 from typing import NamedTuple
 
 from agentbatch.model.answer.answer import GarbageError
+from agentbatch.patterns import regex
 
 BOM = b"\xef\xbb\xbf"
+
+COMMENT = b":"
+"""What a gateway makes data of, too: `data: : OPENROUTER PROCESSING` (mnfst/llm-gateway#2053). No JSON begins so."""
+
+_WHOLE = regex(rb"\{.*\}|\[DONE\]")
 
 
 class Event(NamedTuple):
@@ -64,13 +70,13 @@ class EventReader:
         for line in lines:
             if not line:
                 if self._data:
-                    events.append(Event(b"\n".join(self._data), self._name))
+                    events += [Event(data, self._name) for data in _documents(self._data)]
                     self._data, self._data_size = [], 0
                 self._name = ""
                 continue
             field, _, value = line.partition(b":")
             value = value.removeprefix(b" ")
-            if field == b"data":
+            if field == b"data" and not value.startswith(COMMENT):
                 self._data.append(value)
                 self._data_size += len(value) + 1
             elif field == b"event":
@@ -82,6 +88,13 @@ class EventReader:
     def _check(self) -> None:
         if len(self._rest) + self._data_size > self._max_bytes:
             raise GarbageError(f"a stream with an event of over {self._max_bytes // (1024 * 1024)} MB")
+
+
+def _documents(lines: list[bytes]) -> list[bytes]:
+    """The data of an event: its lines are one document, or each of them is, where a server puts no empty line between
+    its events (GLM-4.7 and Kimi-K2.5 with tool calls: rexxars/eventsource-parser#31)."""
+    apart = len(lines) > 1 and all(_WHOLE.fullmatch(line.strip()) for line in lines)
+    return lines if apart else [b"\n".join(lines)]
 
 
 def unwrapped(body: bytes) -> bytes:

@@ -16,7 +16,7 @@ from agentbatch.model.answer.answer import (
     split_content,
 )
 from agentbatch.model.answer.carried import OURS, OUTPUT, READ, Pieces
-from agentbatch.model.answer.reported_usage import read_usage
+from agentbatch.model.answer.reported_usage import merged, read_usage
 from agentbatch.model.http.transport import MAX_BODY, Received
 from agentbatch.model.stream.fragments import Fragments, ending, joined
 from agentbatch.model.stream.sse import BOM, Event, EventReader
@@ -69,6 +69,7 @@ class StreamedAnswer:
         """Calls of other choices; we ask for one (see `answer.py`)."""
         self._carried = Pieces(READ | OUTPUT | OURS | {*REASONING})
         self._finish_reason = ""
+        self._counts: dict[str, Any] = {}
         self._usage: Usage | None = None
 
     def feed(self, chunk: bytes) -> Received:
@@ -227,7 +228,11 @@ class StreamedAnswer:
         return _append(delta[name] if name else thoughts, self._reasoning)
 
     def _take_usage(self, usage: Any) -> None:
-        self._usage = read_usage(usage) or self._usage
+        """One chunk may have the input and another the output (Anthropic's events behind gateways), and the last one
+        0 of each."""
+        if isinstance(usage, dict):
+            self._counts = merged(self._counts, usage)
+            self._usage = read_usage(self._counts)
 
     def _grow(self, size: int) -> None:
         self._size += size

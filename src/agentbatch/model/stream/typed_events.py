@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from agentbatch.files import parse_json
 from agentbatch.model.answer.answer import CutError, GarbageError
+from agentbatch.model.answer.reported_usage import merged
 from agentbatch.model.http.transport import MAX_BODY, Received
 from agentbatch.model.stream.fragments import ending
 from agentbatch.model.stream.sse import BOM, EventReader
@@ -150,24 +151,6 @@ class TypedAnswer(TypedEvents):
 
     def answer(self) -> Told:
         return self.told()
-
-
-def merged(before: Document, after: Document) -> dict[str, Any]:
-    """Counts of a stream so far: they only grow, and what a later event leaves out or has as 0 stays."""
-    both = dict(before)
-    for name, value in after.items():
-        known = both.get(name)
-        if isinstance(value, Mapping) and isinstance(known, Mapping):
-            both[name] = merged(known, value)
-        elif _is_number(value) and _is_number(known):
-            both[name] = max(known, value)
-        elif value is not None:
-            both[name] = value
-    return both
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def document_of(data: bytes) -> Document:
