@@ -3,6 +3,7 @@
 import json
 import os
 import struct
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.runs.folder import RunFolder
 from agentbatch.runs.pruning import remove, size
+from agentbatch.workspace.files.paths import walk
 from agentbatch.workspace.files.protect import protect, restore
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.replace import remove_unfinished
@@ -132,6 +134,25 @@ def test_depth_hides_nothing_from_protection(deep_place: Path, depth: int, name:
     assert "top.txt" in restore(tmp_path, kept)
     assert (tmp_path / "top.txt").read_text() == "x"
     assert remove_unfinished(tmp_path) == []
+
+
+def test_depth_costs_no_more_than_it_has_folders(deep_place: Path) -> None:
+    """Three thousand folders in one another took four minutes to look at."""
+    deep_place.mkdir()
+    deep(deep_place, 200, "n" * 200)
+    opened = 0
+
+    def count(frame: object, event: str, called: object) -> None:
+        nonlocal opened
+        opened += event == "c_call" and called is os.open
+
+    sys.setprofile(count)
+    try:
+        seen = sum(1 for _ in walk(deep_place))
+    finally:
+        sys.setprofile(None)
+    assert seen == 201
+    assert opened < 3 * seen
 
 
 RECORDS: Mapping[str, Mapping[str, object]] = {

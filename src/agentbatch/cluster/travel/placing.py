@@ -13,8 +13,8 @@ from threading import Event
 
 from agentbatch.cluster.travel.manifest import Entry, shown
 from agentbatch.cluster.travel.plan import Plan
-from agentbatch.cluster.travel.ways import Ways
 from agentbatch.workspace.files.replace import unfinished_name
+from agentbatch.workspace.files.ways import Ways
 
 MODES = 0o777
 """What of a mode is ever set: no program gets somebody else's rights by it."""

@@ -21,7 +21,6 @@ from agentbatch.cluster.travel.manifest import (
     is_ours,
     is_path,
 )
-from agentbatch.cluster.travel.ways import Ways
 from agentbatch.workspace.files.snapshot.signatures import (
     Settled,
     Signature,
@@ -29,6 +28,7 @@ from agentbatch.workspace.files.snapshot.signatures import (
     settled_now,
     signature_of,
 )
+from agentbatch.workspace.files.ways import Ways
 from agentbatch.workspace.workspace import SIGNATURE
 
 BLOCK = 1024 * 1024

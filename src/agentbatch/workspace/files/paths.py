@@ -10,6 +10,7 @@ from typing import NamedTuple
 from agentbatch.errors import UserError
 from agentbatch.files import make_missing, open_folder, resolved
 from agentbatch.workspace.files.removal import entries_of
+from agentbatch.workspace.files.ways import Ways
 
 MAX_NAME = 255
 """Bytes in one file name (NAME_MAX of Linux and macOS)."""
@@ -125,29 +126,31 @@ def walk(root: Path) -> Iterator[Folder]:
     """Every folder before what is in it, in order: no link is followed, and no depth is too much for it, as it is for
     os.walk. What is closed to its owner is opened; what cannot be read all the same is left out."""
     waiting = [""]
-    while waiting:
-        path = waiting.pop()
-        try:
-            names = _listed(root, path)
-        except OSError:
-            continue
-        folder = Folder(path, [n for n, inside in names if inside], [n for n, inside in names if not inside])
-        yield folder
-        waiting += [folder.place(name) for name in reversed(folder.folders)]
+    with suppress(OSError), Ways(root) as ways:
+        while waiting:
+            path = waiting.pop()
+            try:
+                names = _listed(root, path, ways)
+            except OSError:
+                continue
+            folder = Folder(
+                path, [n for n, inside in names if inside], [n for n, inside in names if not inside]
+            )
+            yield folder
+            waiting += [folder.place(name) for name in reversed(folder.folders)]
 
 
-def _listed(root: Path, path: str) -> list[tuple[str, bool]]:
+def _listed(root: Path, path: str, ways: Ways) -> list[tuple[str, bool]]:
     """Names in the folder, and whether they are folders."""
     place = os.path.join(root, path)
-    if len(os.fsencode(place)) < MAX_PATH - MAX_NAME:
+    if len(place) < MAX_PATH and len(os.fsencode(place)) < MAX_PATH - MAX_NAME:
         return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries_of(place)]
-    with open_folder(root, path.split("/")) as way:
-        handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=way)
-        try:
-            with os.scandir(handle) as found:
-                return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
-        finally:
-            os.close(handle)
+    handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=ways.to(path))
+    try:
+        with os.scandir(handle) as found:
+            return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+    finally:
+        os.close(handle)
 
 
 def _check_form(path: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.cluster.travel.ways import KEPT, Ways
+from agentbatch.workspace.files.ways import KEPT, Ways
 
 
 def test_any_folder_is_reached_from_any_other(tmp_path: Path) -> None:

@@ -18,33 +18,39 @@ class Ways:
         """Raises OSError."""
         self._handles = {0: os.open(root, FOLDER)}
         """By depth, of the way to the last folder: the directory itself, and the deepest."""
-        self._parts: list[str] = []
+        self._depth = 0
+        self._path = ""
+        """Of the last folder."""
 
     def to(self, path: str) -> int:
         """A handle of the folder (relative, `/`-separated; empty: the directory), good until the next one is asked for.
         Raises OSError."""
-        parts = path.split("/") if path else []
-        if ".." in parts:
+        while self._path and not f"{path}/".startswith(f"{self._path}/"):
+            self._path = self._path.rpartition("/")[0]
+            self._close([self._depth])
+            self._depth -= 1
+        rest = path[len(self._path) + 1 :] if self._path else path
+        names = rest.split("/") if rest else []
+        if ".." in names:
             raise PermissionError(errno.EPERM, "It leads out of the directory", path)
-        pairs = enumerate(zip(parts, self._parts, strict=False))
-        same = next((n for n, (one, other) in pairs if one != other), min(len(parts), len(self._parts)))
-        self._close([depth for depth in self._handles if depth > same])
-        self._parts = parts[:same]
         depth = max(self._handles)
-        for name in parts[depth:]:
+        if depth < self._depth:
+            names = path.split("/")[depth:]
+        for name in names:
             inner = os.open(name, FOLDER, dir_fd=self._handles[depth])
             depth += 1
             self._handles[depth] = inner
-            if depth > len(self._parts):
-                self._parts.append(name)
+            if depth > self._depth:
+                self._depth, self._path = depth, f"{self._path}/{name}" if self._path else name
             if len(self._handles) > KEPT:
                 self._close([min(kept for kept in self._handles if kept)])
         return self._handles[depth]
 
     def _close(self, depths: list[int]) -> None:
         for depth in depths:
-            with suppress(OSError):
-                os.close(self._handles.pop(depth))
+            if depth in self._handles:
+                with suppress(OSError):
+                    os.close(self._handles.pop(depth))
 
     def __enter__(self) -> "Ways":
         return self
