@@ -19,7 +19,7 @@ from agentbatch.tasks.evaluator import builtin
 from agentbatch.tasks.evaluator.checks.check import CheckSource
 from agentbatch.tasks.evaluator.checks.sources import Checks
 from agentbatch.tasks.evaluator.judging import judgement, unrun
-from agentbatch.tasks.evaluator.judging.grounding import Grounded
+from agentbatch.tasks.evaluator.judging.grounding import GroundedVerdict
 from agentbatch.tasks.evaluator.judging.judgement import Judgement
 from agentbatch.tasks.evaluator.judging.verdict import Facts
 from agentbatch.tasks.results.verdict import Verdict
@@ -43,8 +43,8 @@ def without_sources(parts: frozenset[str]) -> None:
 def without_grounding() -> None:
     """From now on, verdicts of this process are believed."""
 
-    def ground(verdict: Verdict, *_: object, **__: object) -> Grounded:
-        return Grounded(verdict, quotes_run=True)
+    def ground(verdict: Verdict, *_: object, **__: object) -> GroundedVerdict:
+        return GroundedVerdict(verdict, quotes_run=True)
 
     def proven(facts: Facts, judgement: Judgement, *_: object, **__: object) -> Facts:
         return replace(facts, unjudged=judgement.failure)

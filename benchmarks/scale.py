@@ -32,14 +32,14 @@ from agentbatch.workspace.workspace import (
     CommandResult,
     Ending,
     FileEntry,
-    Left,
     Order,
     Process,
     Program,
     Protected,
-    Recalled,
+    RecalledSetup,
     Snapshot,
     ToolResult,
+    WorkLeft,
     Workspace,
     WorkspaceInfo,
 )
@@ -117,15 +117,15 @@ class FarTaskWorkspace:
         await asyncio.sleep(self._answer)
         return FarWorkspace(self._order, self._answer)
 
-    async def recall_setup(self) -> Recalled:
-        return Recalled()
+    async def recall_setup(self) -> RecalledSetup:
+        return RecalledSetup()
 
     async def keep_setup(self) -> str:
         return ""
 
-    async def leave(self, ending: Ending) -> Left:
+    async def leave(self, ending: Ending) -> WorkLeft:
         await asyncio.sleep(self._answer)
-        return Left()
+        return WorkLeft()
 
     async def close(self) -> tuple[str, ...]:
         return ()

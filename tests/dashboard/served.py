@@ -16,7 +16,7 @@ from yarl import URL
 
 from agentbatch.dashboard.access import Access
 from agentbatch.dashboard.address import listen
-from agentbatch.dashboard.server import Served, serve
+from agentbatch.dashboard.server import TabApp, serve
 
 PATIENCE = 300.0
 """Seconds, as in tests/support/waiting.py, which a program of its own does not find."""
@@ -110,7 +110,7 @@ async def gone(dashboard: Running) -> bool:
 def main(max_tabs: str, *argv: str) -> None:
     place = listen("127.0.0.1", 0)
     access = Access(place.names)
-    served = Served(argv, Path.cwd(), os.environ, "Small <app>", PLAIN.get, int(max_tabs))
+    served = TabApp(argv, Path.cwd(), os.environ, "Small <app>", PLAIN.get, int(max_tabs))
     asyncio.run(
         serve(served, access, place.socket, lambda: print(place.url(access.token), flush=True))  # noqa: T201
     )

@@ -19,7 +19,7 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.workspaces.local import local_workspaces
-from agentbatch.workspace.workspace import Ending, Left, Order, Workspaces
+from agentbatch.workspace.workspace import Ending, Order, WorkLeft, Workspaces
 
 
 def kill() -> NoReturn:
@@ -68,7 +68,7 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._place, name)
 
-    async def leave(self, ending: Ending) -> Left:
+    async def leave(self, ending: Ending) -> WorkLeft:
         if not ending.resumable:
             self._moment.comes("after the choice is stored")
             if not ending.superseded:

@@ -6,7 +6,7 @@ import pytest
 
 from agentbatch.display.reports.tiering_words import escalation_words, handover_words, tiering_words
 from agentbatch.runs import events as e
-from agentbatch.runs.state.bills import Bill, Drafted, add_call, merge_bills
+from agentbatch.runs.state.bills import Bill, DraftBill, add_call, merge_bills
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.tiering import handover, tiering
 from agentbatch.tasks.spec.escalation import steps_of
@@ -130,7 +130,7 @@ def test_a_line_of_the_bill_knows_its_drafts_whatever_else_is_in_it() -> None:
     """At the run, one model drafts in some tasks and stands alone in others."""
     (merged,) = merge_bills([task(DRAFT).bills, task(THRIFTY).bills, task(call("cheap", 5.0)).bills])
     assert (merged.cost, merged.usage.calls) == (7.0, 3)
-    assert merged.drafted == Drafted(
+    assert merged.drafted == DraftBill(
         models=("dear", "odd"),
         usage=Usage(input=1800, output=200, calls=2),
         cost=2.0,

@@ -12,15 +12,15 @@ from agentbatch.workspace.workspace import (
     Checkpoint,
     CommandResult,
     Ending,
-    Left,
     Order,
     Process,
     Program,
     Protected,
-    Recalled,
+    RecalledSetup,
     Snapshot,
     TaskWorkspace,
     ToolResult,
+    WorkLeft,
     Workspace,
     WorkspaceInfo,
     Workspaces,
@@ -160,13 +160,13 @@ class SentTaskWorkspace:
         self.used["start"] += 1
         return SentWorkspace(await self._there.start(), self.used)
 
-    async def recall_setup(self) -> Recalled:
+    async def recall_setup(self) -> RecalledSetup:
         return sent(await self._there.recall_setup())
 
     async def keep_setup(self) -> str:
         return sent(await self._there.keep_setup())
 
-    async def leave(self, ending: Ending) -> Left:
+    async def leave(self, ending: Ending) -> WorkLeft:
         self.used["leave"] += 1
         return sent(await self._there.leave(sent(ending)))
 

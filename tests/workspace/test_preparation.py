@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.preparation import Above, matches
+from agentbatch.workspace.preparation import ParentFiles, matches
 
 
 def make(base: Path, *files: str) -> None:
@@ -28,19 +28,21 @@ def make(base: Path, *files: str) -> None:
 )
 def test_the_rules_above_a_directory(tmp_path: Path, files: tuple[str, ...], found: object) -> None:
     make(tmp_path, *files)
-    assert Above(("AGENTS.md", "CLAUDE.md"), 100).of(tmp_path / "r/a/b") == found
+    assert ParentFiles(("AGENTS.md", "CLAUDE.md"), 100).of(tmp_path / "r/a/b") == found
 
 
 def test_no_link_is_followed_to_rules_elsewhere_and_no_fifo_waited_for(tmp_path: Path) -> None:
     make(tmp_path, "r/.git", "secret", "r/docs/rules.md", "r/a/rules.md")
     (tmp_path / "r/AGENTS.md").symlink_to(tmp_path / "secret")
     (tmp_path / "r/CLAUDE.md").symlink_to("docs/rules.md")
-    assert Above(("AGENTS.md", "CLAUDE.md"), 100).of(tmp_path / "r/a") == {}
+    assert ParentFiles(("AGENTS.md", "CLAUDE.md"), 100).of(tmp_path / "r/a") == {}
     (tmp_path / "r/CLAUDE.md").unlink()
     (tmp_path / "r/CLAUDE.md").symlink_to("AGENTS.md")
     (tmp_path / "r/AGENTS.md").unlink()
     (tmp_path / "r/AGENTS.md").write_text("x" * 1000)
-    assert {n: len(t) for n, (_, t) in Above(("AGENTS.md", "CLAUDE.md"), 9).of(tmp_path / "r/a").items()} == {
+    assert {
+        n: len(t) for n, (_, t) in ParentFiles(("AGENTS.md", "CLAUDE.md"), 9).of(tmp_path / "r/a").items()
+    } == {
         "AGENTS.md": 9,
         "CLAUDE.md": 9,
     }

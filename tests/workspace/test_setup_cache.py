@@ -13,7 +13,7 @@ from agentbatch.errors import UserError
 from agentbatch.workspace import setup_cache
 from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.setup_cache import CacheFolder, PlaceCache, SetupCaches, name_of
-from agentbatch.workspace.workspace import Order, Recalled, SetupCache
+from agentbatch.workspace.workspace import Order, RecalledSetup, SetupCache
 
 CACHE = SetupCache(("lock", "sub/lock"), ("node_modules", "sub/made.txt"))
 STOP = Event()
@@ -246,7 +246,7 @@ async def test_one_sets_up_and_the_others_wait_for_it(tmp_path: Path) -> None:
     run = SetupCaches(tmp_path / "setup")
     roots = [worktree(tmp_path / name) for name in "abc"]
     first, *others = (place(run) for _ in roots)
-    assert await first.recall(roots[0], {}) == Recalled(False)
+    assert await first.recall(roots[0], {}) == RecalledSetup(False)
     waiting = [
         asyncio.ensure_future(one.recall(root, {})) for one, root in zip(others, roots[1:], strict=True)
     ]
@@ -255,10 +255,10 @@ async def test_one_sets_up_and_the_others_wait_for_it(tmp_path: Path) -> None:
     set_up(roots[0])
     (roots[0] / "lock").write_text("changed by setup: the name was made before")
     assert await first.keep() == ""
-    assert await asyncio.gather(*waiting) == [Recalled(True)] * 2
+    assert await asyncio.gather(*waiting) == [RecalledSetup(True)] * 2
     assert (
         await place(run).recall(worktree(tmp_path / "d", lock=(roots[0] / "lock").read_text()), {})
-        == Recalled()
+        == RecalledSetup()
     )
 
 
@@ -272,7 +272,7 @@ async def test_where_one_fails_nobody_waits_any_more(tmp_path: Path) -> None:
     ]
     await asyncio.sleep(0)
     first.end()  # its setup has failed, or its task was cancelled
-    assert await asyncio.gather(*waiting) == [Recalled(False)] * 2
+    assert await asyncio.gather(*waiting) == [RecalledSetup(False)] * 2
     set_up(roots[1])
     assert await others[0].keep() == ""
 

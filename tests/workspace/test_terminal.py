@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentbatch.workspace.sandbox.walls import Wrapped
+from agentbatch.workspace.sandbox.walls import WrappedCommand
 from agentbatch.workspace.shell.guard import AVAILABLE, Guard
 from agentbatch.workspace.visiting import terminal
 from tests.support.waiting import until
@@ -23,7 +23,7 @@ async def test_what_it_has_started_ends_with_it(
     monkeypatch.setattr(terminal, "HANGS", 0.05)
     script = f"trap '' HUP TERM; {HIDES}; " + ("exit 3" if end == "exit" else "wait")
     guard = Guard("a-mark-of-its-own", os.environ)
-    wrapped = Wrapped(["bash", "-c", script], {"PATH": os.environ["PATH"]})
+    wrapped = WrappedCommand(["bash", "-c", script], {"PATH": os.environ["PATH"]})
     try:
         shell = asyncio.create_task(terminal.attend(wrapped, str(tmp_path), guard))
         pid = tmp_path / "pid"

@@ -23,7 +23,7 @@ from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.sandbox.toolchains import programs_inside
 from agentbatch.workspace.watch.git_control import read_only_in
-from agentbatch.workspace.workspace import Ending, Left, Order, Recalled, TaskWorkspace, Workspaces
+from agentbatch.workspace.workspace import Ending, Order, RecalledSetup, TaskWorkspace, WorkLeft, Workspaces
 
 STORE, AWAY = "contents", "away"
 """In the run's folder for travelling: contents, and the marks of tasks whose work is not at home."""
@@ -175,14 +175,14 @@ class ClusterTaskWorkspace:
             kept_out.append(root / ".git")
         return kept_out, [*read_only_in(root), *programs_inside(root, self._run.terms.path)]
 
-    async def recall_setup(self) -> Recalled:
+    async def recall_setup(self) -> RecalledSetup:
         asked = self._order.setup_cache is not None
-        return Recalled(notice="setup_cache is not used on the machines of a cluster." if asked else "")
+        return RecalledSetup(notice="setup_cache is not used on the machines of a cluster." if asked else "")
 
     async def keep_setup(self) -> str:
         return ""
 
-    async def leave(self, ending: Ending) -> Left:
+    async def leave(self, ending: Ending) -> WorkLeft:
         notices: tuple[str, ...] = ()
         if self._workspace is not None:
             try:

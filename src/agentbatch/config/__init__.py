@@ -1,7 +1,7 @@
 """Settings of a run: flags > environment > .env > defaults, in one pydantic model."""
 
 from agentbatch.config.contestants import BUILTIN, Contestant
-from agentbatch.config.loading import Loaded, load, load_settings, read_env_file
+from agentbatch.config.loading import LoadedSettings, load, load_settings, read_env_file
 from agentbatch.config.option import Option
 from agentbatch.config.settings import (
     DEFAULT_COMPARISON,
@@ -40,7 +40,7 @@ __all__ = [
     "Contestant",
     "DisplayName",
     "Isolation",
-    "Loaded",
+    "LoadedSettings",
     "Mode",
     "Option",
     "RoleSettings",

@@ -45,7 +45,7 @@ ROLES = (("coder_model", "coder_endpoint"), ("evaluation_model", "evaluation_bas
 ROLE_FIELDS = frozenset({*ROLES[0], *ROLES[1], "coder_api_key", "evaluation_api_key"})
 
 
-class Loaded(NamedTuple):
+class LoadedSettings(NamedTuple):
     settings: Settings
     sources: Mapping[str, str]
     """Where each setting comes from that is not its default: `--rpm`, `CODER_MODEL in .env`, `OPENAI_API_KEY`."""
@@ -73,7 +73,7 @@ def load(
     environ: Mapping[str, str],
     env_file: Path | None = None,
     folder: Path | None = None,
-) -> Loaded:
+) -> LoadedSettings:
     """Put the settings together.
 
     `flags` holds only what was given on the command line, by field name. An empty variable counts as not
@@ -102,11 +102,11 @@ def load(
     _check_keys(settings, sources)
     settings, usual = _with_usual_models(settings, sources)
     named = _named_by_file(settings, values, sources, trusted=env_file is not None)
-    return Loaded(settings.from_sources(sources, named), sources, (*notes, *usual))
+    return LoadedSettings(settings.from_sources(sources, named), sources, (*notes, *usual))
 
 
 def _in_file(source: str) -> bool:
-    """Whether a setting comes from the env file, by what `Loaded.sources` says of it."""
+    """Whether a setting comes from the env file, by what `LoadedSettings.sources` says of it."""
     return " in " in source
 
 

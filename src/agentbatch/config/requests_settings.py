@@ -120,7 +120,7 @@ class RequestsSettings(BaseModel):
         return self.resume or self.retry_failed
 
 
-class Shared(NamedTuple):
+class SharedSetting(NamedTuple):
     """How a setting of `Settings` is set here."""
 
     group: str
@@ -132,28 +132,32 @@ class Shared(NamedTuple):
     """Of the flag; None: as there."""
 
 
-SHARED: Mapping[str, Shared] = {
-    "coder_endpoint": Shared("ask", "the OpenAI-compatible endpoint", flag="--endpoint"),
-    "header": Shared("ask", "a header of every request; again for more"),
-    "ca_bundle": Shared("ask"),
-    "client_cert": Shared("ask"),
-    "client_key": Shared("ask"),
-    "rpm": Shared("pace", "requests a minute"),
-    "tpm": Shared("pace", "tokens a minute"),
-    "throttle_ms": Shared("pace", "pause between two starts", maximum=2_000),
-    "max_retries": Shared("pace", "retries of a request", maximum=5),
-    "retry_delay": Shared("pace", "before the first retry; doubles each time"),
-    "request_timeout": Shared("pace", "time for each attempt"),
-    "wait_for_quota": Shared("pace"),
-    "max_failures": Shared(
+SHARED: Mapping[str, SharedSetting] = {
+    "coder_endpoint": SharedSetting("ask", "the OpenAI-compatible endpoint", flag="--endpoint"),
+    "header": SharedSetting("ask", "a header of every request; again for more"),
+    "ca_bundle": SharedSetting("ask"),
+    "client_cert": SharedSetting("ask"),
+    "client_key": SharedSetting("ask"),
+    "rpm": SharedSetting("pace", "requests a minute"),
+    "tpm": SharedSetting("pace", "tokens a minute"),
+    "throttle_ms": SharedSetting("pace", "pause between two starts", maximum=2_000),
+    "max_retries": SharedSetting("pace", "retries of a request", maximum=5),
+    "retry_delay": SharedSetting("pace", "before the first retry; doubles each time"),
+    "request_timeout": SharedSetting("pace", "time for each attempt"),
+    "wait_for_quota": SharedSetting("pace"),
+    "max_failures": SharedSetting(
         "pace", "end it after N failed requests, or P percent of those that ended (from 20 on)"
     ),
-    "notify": Shared("output", "notify this apprise URL of the end and of the first failure; again for more"),
-    "alert": Shared("output"),
-    "metrics_port": Shared("output"),
-    "trust_changes": Shared("output", "send a key of the environment to an endpoint that .env names anew"),
-    "prices": Shared("output"),
-    "display": Shared("output"),
+    "notify": SharedSetting(
+        "output", "notify this apprise URL of the end and of the first failure; again for more"
+    ),
+    "alert": SharedSetting("output"),
+    "metrics_port": SharedSetting("output"),
+    "trust_changes": SharedSetting(
+        "output", "send a key of the environment to an endpoint that .env names anew"
+    ),
+    "prices": SharedSetting("output"),
+    "display": SharedSetting("output"),
 }
 """Settings that the batch shares with runs of tasks, by field: their variables count where no flag is given."""
 

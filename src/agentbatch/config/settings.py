@@ -417,7 +417,7 @@ class Settings(BaseModel):
         return self._named_by_file
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
-    """As `Loaded.sources`."""
+    """As `LoadedSettings.sources`."""
 
     def from_sources(self, sources: Mapping[str, str], by_file: Mapping[str, tuple[str, str]]) -> "Settings":
         """`by_file`: see `named_by_file`."""

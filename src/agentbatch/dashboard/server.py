@@ -32,7 +32,7 @@ END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
-class Served:
+class TabApp:
     """The app that is started for every tab."""
 
     argv: Sequence[str]
@@ -50,7 +50,7 @@ class Served:
 class DashboardServer:
     """Serves an app to browsers with access."""
 
-    def __init__(self, served: Served, access: Access) -> None:
+    def __init__(self, served: TabApp, access: Access) -> None:
         self._served = served
         self._access = access
         self._files = page_files()
@@ -159,7 +159,7 @@ class DashboardServer:
         self._ending.set()
 
 
-async def serve(served: Served, access: Access, listener: socket.socket, ready: Callable[[], None]) -> None:
+async def serve(served: TabApp, access: Access, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve on a listening socket until SIGINT, SIGTERM or SIGHUP; returns when no process of a tab is left.
 
     `ready` is called when browsers can connect. Run this in the main thread, which receives the signals.

@@ -26,11 +26,11 @@ _WORDS = {
 
 
 @dataclass
-class Spot:
+class ValuePosition:
     """Where a value stands, or its key, and what is in it."""
 
     position: Position
-    below: "dict[str | int, Spot]" = field(default_factory=dict)
+    below: "dict[str | int, ValuePosition]" = field(default_factory=dict)
 
     def at(self, path: Sequence[str | int]) -> Position:
         """Of the value that `path` leads to; of the deepest on the way where one is missing."""
@@ -47,11 +47,11 @@ class _Open:
     """A mapping or a list whose end is not there yet."""
 
     value: dict[str, Any] | list[Any]
-    spot: Spot
+    spot: ValuePosition
     key: str | None = None
     key_position: Position | None = None
 
-    def add(self, value: Any, position: Position) -> Spot:
+    def add(self, value: Any, position: Position) -> ValuePosition:
         if isinstance(self.value, list):
             place: str | int = len(self.value)
             self.value.append(value)
@@ -59,7 +59,7 @@ class _Open:
             place, position = str(self.key), self.key_position or position
             self.value[place] = value
             self.key = None
-        return self.spot.below.setdefault(place, Spot(position))
+        return self.spot.below.setdefault(place, ValuePosition(position))
 
     def name(self, event: Any, position: Position) -> None:
         """Take the event for the key of what comes. Raises Unreadable."""
@@ -71,13 +71,13 @@ class _Open:
         self.key, self.key_position = event.value, position
 
 
-def load_yaml(text: str) -> tuple[Any, Spot]:
+def load_yaml(text: str) -> tuple[Any, ValuePosition]:
     """What its one document holds, and where. Raises Unreadable, also for aliases, tags, keys that are given twice and
     what is nested too deeply; UserError where PyYAML is not installed."""
     if len(text) > MAX_TEXT:
         raise Unreadable(f"YAML of more than {MAX_TEXT // 2**20} MB is not read; JSON lines are")
     documents: list[Any] = []
-    top = _Open(documents, Spot(Position(1, 1)))
+    top = _Open(documents, ValuePosition(Position(1, 1)))
     ways = [top]
     for event in _events(text):
         position = Position(event.start_mark.line + 1, event.start_mark.column + 1)

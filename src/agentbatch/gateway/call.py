@@ -64,7 +64,7 @@ Write = Callable[[bytes], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Passed:
+class PassedCall:
     """A call that was answered."""
 
     usage: Usage
@@ -121,7 +121,7 @@ class Call:
         self._size = 0
         self._told: tuple[Usage | None, str] = (None, "")
 
-    async def make(self, observer: Observer) -> Passed:
+    async def make(self, observer: Observer) -> PassedCall:
         """Raises ModelError."""
         self._observer = observer
         attempts = self._attempts = Attempts(self._account.endpoint, self.model, self._reserved, observer)
@@ -131,7 +131,7 @@ class Call:
             used = self._reader.used()
             output = used.output if used is not None else self._size // BYTES_PER_TOKEN
             usage = Usage(input=self._input, output=output, calls=1, estimated=True)
-        return Passed(usage, attempts.latency, attempts.count, reason)
+        return PassedCall(usage, attempts.latency, attempts.count, reason)
 
     def body(self, capabilities: Capabilities) -> dict[str, Any]:
         return self._api.sent({**self._asked, "model": self.model}, capabilities)

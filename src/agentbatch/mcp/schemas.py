@@ -61,7 +61,7 @@ _NAME = regex(r"[A-Za-z0-9_.-]{1,64}")
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class CleanedSchema:
     schema: Schema
     """`{"type": "object", "properties": …, "required": …}`"""
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ _ATTEMPTS = ((MAX_DEPTH, True), (MAX_DEPTH, False), (2, False), (1, False))
 """How deep it may be, and whether with descriptions of its arguments: until it is small enough."""
 
 
-def clean(schema: object) -> Cleaned:
+def clean(schema: object) -> CleanedSchema:
     """`schema`: whatever the server sent."""
     for attempt in _ATTEMPTS:
         cleaner = _Cleaner(schema if isinstance(schema, dict) else {}, *attempt)
@@ -85,8 +85,8 @@ def clean(schema: object) -> Cleaned:
             break
         if len(json.dumps(found, ensure_ascii=False)) <= MAX_SCHEMA:
             cut = () if attempt == _ATTEMPTS[0] else (CUT,)
-            return Cleaned(found, cleaner.renamed, tuple(dict.fromkeys((*cleaner.notes, *cut))))
-    return Cleaned(EMPTY, notes=(CUT,))
+            return CleanedSchema(found, cleaner.renamed, tuple(dict.fromkeys((*cleaner.notes, *cut))))
+    return CleanedSchema(EMPTY, notes=(CUT,))
 
 
 class _Cleaner:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from agentbatch.mcp.names import model_names
-from agentbatch.mcp.schemas import EMPTY, Cleaned, clean, is_text
+from agentbatch.mcp.schemas import EMPTY, CleanedSchema, clean, is_text
 from agentbatch.mcp.server import McpServer
 from agentbatch.model.reply import ToolSpec
 from agentbatch.redaction import redact_strings
@@ -20,7 +20,7 @@ MAX_TOOLS = 100
 """Of all servers of a task: OpenAI takes 128 (anomalyco/opencode #4909), and some are ours."""
 MAX_ALL = 60_000
 """Characters of all of them together, about 15,000 tokens of every call."""
-BEYOND = Cleaned(EMPTY, notes=("not looked at: there are too many tools",))
+BEYOND = CleanedSchema(EMPTY, notes=("not looked at: there are too many tools",))
 MAX_LISTED = 2_000
 """Tools of one server that are looked at."""
 MAX_NAME = 256
@@ -67,7 +67,7 @@ class ServerTool(BaseModel):
 
 
 @dataclass(frozen=True)
-class Offered:
+class OfferedTools:
     tools: tuple[ServerTool, ...]
     notes: tuple[str, ...] = ()
     """What a person should know of them, a sentence each."""
@@ -75,7 +75,7 @@ class Offered:
     """By the model's name of a tool, what of its schema was lost."""
 
 
-def offered(name: str, server: McpServer, listing: Sequence[object]) -> Offered:
+def offered(name: str, server: McpServer, listing: Sequence[object]) -> OfferedTools:
     """Those of `listing`, as the server sent it, that the user wants; by name, so that a list in another order is the
     same."""
     found: dict[str, Mapping[str, Any]] = {}
@@ -109,10 +109,10 @@ def offered(name: str, server: McpServer, listing: Sequence[object]) -> Offered:
                 reads_only=_hints(found[own]).get("readOnlyHint") is True,
             )
         )
-    return Offered(tuple(tools), tuple(notes), cleaned)
+    return OfferedTools(tuple(tools), tuple(notes), cleaned)
 
 
-def without_keys(given: Offered, redact: Callable[[str], str]) -> Offered:
+def without_keys(given: OfferedTools, redact: Callable[[str], str]) -> OfferedTools:
     """A server has been sent a key, and may say it again wherever it says something."""
     kept = [tool for tool in given.tools if not tool.names_key(redact)]
     notes = list(given.notes)
@@ -125,10 +125,10 @@ def without_keys(given: Offered, redact: Callable[[str], str]) -> Offered:
         for tool in kept
         if tool.called in given.cleaned
     }
-    return Offered(tuple(tool.redacted(redact) for tool in kept), tuple(map(redact, notes)), cleaned)
+    return OfferedTools(tuple(tool.redacted(redact) for tool in kept), tuple(map(redact, notes)), cleaned)
 
 
-def within_limits(tools: Iterable[ServerTool], window: int = MAX_ALL) -> Offered:
+def within_limits(tools: Iterable[ServerTool], window: int = MAX_ALL) -> OfferedTools:
     """The first of them that a call has room for: a quarter of the model's context `window` (tokens, four characters
     each), but MAX_ALL at most."""
     kept: list[ServerTool] = []
@@ -141,12 +141,12 @@ def within_limits(tools: Iterable[ServerTool], window: int = MAX_ALL) -> Offered
         else:
             left_out.append(tool.called)
     if not left_out:
-        return Offered(tuple(kept))
+        return OfferedTools(tuple(kept))
     note = (
         f"{counted(len(left_out), 'tool')} of MCP servers left out, since a model takes no more "
         f"({list_names(left_out, 3, 64)}): name those that are needed in `tools`."
     )
-    return Offered(tuple(kept), (note,))
+    return OfferedTools(tuple(kept), (note,))
 
 
 def _described(server: str, tool: Mapping[str, Any]) -> str:

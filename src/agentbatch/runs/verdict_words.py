@@ -34,19 +34,19 @@ class Proof(NamedTuple):
         return f'"{self.words}" {self.place}' if self.place else self.words
 
 
-class Required(NamedTuple):
+class RequirementLine(NamedTuple):
     text: str
     met: bool
     proofs: list[Proof]
 
 
-def required(verdict: Mapping[str, Any] | None) -> list[Required]:
+def required(verdict: Mapping[str, Any] | None) -> list[RequirementLine]:
     """The requirements of a stored verdict of any age, in order."""
     found = []
     for one in _listed((verdict or {}).get("requirements"), MAX_ITEMS):
         if isinstance(one, Mapping):
             met = one.get("met") is True
-            found.append(Required(str(one.get("text", "")), met, _proofs(one.get("evidence"), met)))
+            found.append(RequirementLine(str(one.get("text", "")), met, _proofs(one.get("evidence"), met)))
     return found
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from agentbatch.config import BUILTIN
-from agentbatch.runs.state.bills import Bill, Drafted, HandedOver, merge_parts
+from agentbatch.runs.state.bills import Bill, DraftBill, HandoverBill, merge_parts
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.usage import Usage, sum_or_none, sum_usage
 
@@ -18,9 +18,9 @@ class Tiering(NamedTuple):
     """Completed before the stronger model took over."""
     taken_over: int
     """Those in which it did."""
-    drafts: Drafted
+    drafts: DraftBill
     """Of all these tasks."""
-    spared_drafts: Drafted | None
+    spared_drafts: DraftBill | None
     """Of those that were completed before; None: there are none."""
 
 
@@ -45,7 +45,7 @@ def tiering(tasks: Iterable[TaskState]) -> Tiering | None:
 
 
 @dataclass(frozen=True)
-class Spent:
+class PartSpending:
     """What something took."""
 
     usage: Usage
@@ -63,11 +63,11 @@ class Handover(NamedTuple):
     """Completed before one took over."""
     taken_over: int
     """Those in which one did."""
-    drafts: Spent
+    drafts: PartSpending
     """Of all these tasks."""
-    spared_drafts: Spent | None
+    spared_drafts: PartSpending | None
     """Of those that were completed before; None: there are none."""
-    finishing: Spent | None
+    finishing: PartSpending | None
     """What whoever took over spent where it did; None: nobody did."""
 
     @property
@@ -83,8 +83,8 @@ class Handover(NamedTuple):
 
 def handover(tasks: Iterable[TaskState]) -> Handover | None:
     """None: no task could come to another coder."""
-    drafts: list[HandedOver] = []
-    spared: list[list[HandedOver]] = []
+    drafts: list[HandoverBill] = []
+    spared: list[list[HandoverBill]] = []
     finishing: list[list[Bill]] = []
     count = 0
     for task in tasks:
@@ -107,14 +107,14 @@ def handover(tasks: Iterable[TaskState]) -> Handover | None:
         whole.coders,
         len(spared),
         len(finishing),
-        Spent(whole.usage, whole.cost),
+        PartSpending(whole.usage, whole.cost),
         _spent([one for own in spared for one in own]),
         _spent([bill for bills in finishing for bill in bills]),
     )
 
 
-def _spent(parts: list[HandedOver] | list[Bill]) -> Spent | None:
+def _spent(parts: list[HandoverBill] | list[Bill]) -> PartSpending | None:
     """All of them together; None: there are none."""
     if not parts:
         return None
-    return Spent(sum_usage(part.usage for part in parts), sum_or_none(part.cost for part in parts))
+    return PartSpending(sum_usage(part.usage for part in parts), sum_or_none(part.cost for part in parts))

@@ -17,7 +17,7 @@ from agentbatch.workspace.files.paths import check_unlinked, make_unlinked
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.files.replace import remove_unfinished
 from agentbatch.workspace.files.snapshot.snapshot import is_small
-from agentbatch.workspace.isolation.copy.apply_back import Applied
+from agentbatch.workspace.isolation.copy.apply_back import ApplyResult
 from agentbatch.workspace.isolation.included import shown_env_files
 from agentbatch.workspace.isolation.isolated_dir import (
     RECORD,
@@ -41,7 +41,7 @@ from agentbatch.workspace.watch.changed_since import changed_since
 from agentbatch.workspace.watch.git_control import read_only_in
 from agentbatch.workspace.watch.privileges import take_privileges
 from agentbatch.workspace.watch.watch import begin_watch, end_watch
-from agentbatch.workspace.workspace import Ending, Left, Order, Recalled
+from agentbatch.workspace.workspace import Ending, Order, RecalledSetup, WorkLeft
 
 MAY_GO = "may-go"
 """Lies beside an isolated directory whose files are of no use any more: a kill between a task's end and their removal
@@ -180,7 +180,7 @@ class LocalTaskWorkspace:
             return False
         return await self._run.disk.run(partial(containers.fill, image, root, folder, self._watch_all))
 
-    async def _bring_back(self, isolated: IsolatedDir, ending: Ending) -> Applied:
+    async def _bring_back(self, isolated: IsolatedDir, ending: Ending) -> ApplyResult:
         """A copy's changes into the directory, which gets first what the copy got of the image. Raises OSError,
         UserError."""
         folder = self._folder / BRINGING
@@ -287,7 +287,7 @@ class LocalTaskWorkspace:
         hidden = (*self._run.rules.hidden_files, *inside)
         return tuple(path for path in hidden if not self._is_shown(path, source))
 
-    async def recall_setup(self) -> Recalled:
+    async def recall_setup(self) -> RecalledSetup:
         isolated, workspace = self._isolated, self._workspace
         if workspace is None or isolated is None or isolated.worktree is None or not isolated.fresh:
             return await self._setup.recall(Path(), None)
@@ -311,12 +311,12 @@ class LocalTaskWorkspace:
     async def keep_setup(self) -> str:
         return await self._setup.keep()
 
-    async def leave(self, ending: Ending) -> Left:
+    async def leave(self, ending: Ending) -> WorkLeft:
         self._over = not ending.resumable
         if ending.resumable:
-            return Left()
+            return WorkLeft()
         if self._order.isolation == "none":
-            return Left(notices=tuple(await self._seen_in_place()))
+            return WorkLeft(notices=tuple(await self._seen_in_place()))
         # Cancelled in the middle of `start`, it is there all the same.
         isolated = self._isolated = self._isolated or find_isolated_dir(self._folder / WORK)
         if isolated is not None:
@@ -324,7 +324,7 @@ class LocalTaskWorkspace:
         if ending.superseded and read_isolated_dir(self._folder / WORK)[0] is not None:
             # A kill came while it was made, or removed.
             await self._run.isolation.discard(self._folder / WORK)
-        return Left()
+        return WorkLeft()
 
     async def _seen_in_place(self) -> list[str]:
         """What the task has left in its directory for git and PATH, a sentence each."""
@@ -336,7 +336,7 @@ class LocalTaskWorkspace:
         except (OSError, UserError) as error:
             return [f"What task {self._order.task_id} has left for git and PATH cannot be seen: {error}"]
 
-    async def _leave_isolated(self, isolated: IsolatedDir, ending: Ending) -> Left:
+    async def _leave_isolated(self, isolated: IsolatedDir, ending: Ending) -> WorkLeft:
         task_id, isolation = self._order.task_id, self._run.isolation
         notices, unapplied = [], ""
         bring_back = self._order.apply and ending.completed and isolated.kind == "copy"
@@ -368,8 +368,8 @@ class LocalTaskWorkspace:
         except (OSError, UserError) as error:
             stays = f"The work of task {task_id} stays in {isolated.root}: {error}"
             altered = str(error) if isinstance(error, WorkAltered) else ""
-            return Left("", (*notices, stays), altered, stays if bring_back else "")
-        return Left(kept.branch, (*notices, *kept.notes), unapplied=unapplied)
+            return WorkLeft("", (*notices, stays), altered, stays if bring_back else "")
+        return WorkLeft(kept.branch, (*notices, *kept.notes), unapplied=unapplied)
 
     async def _remove_homes(self) -> None:
         homes = self._folder / HOMES
@@ -403,7 +403,7 @@ async def _soon(root: Path, look: Callable[[], T]) -> T:
     return look() if is_small(root, whole=True) else await asyncio.to_thread(look)
 
 
-def _not_applied(task_id: str, applied: Applied, patch: str) -> str:
+def _not_applied(task_id: str, applied: ApplyResult, patch: str) -> str:
     shown = "; ".join(applied.in_the_way[:MAX_NAMED])
     more = len(applied.in_the_way) - MAX_NAMED
     return (

@@ -14,7 +14,7 @@ from agentbatch.workspace.containers.names import ENGINES
 from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored_name
 from agentbatch.workspace.isolation.included import meant_by
-from agentbatch.workspace.isolation.worktree.repository import Checked, check_worktrees
+from agentbatch.workspace.isolation.worktree.repository import WorktreeCheck, check_worktrees
 from agentbatch.workspace.programs.finding import command_line, find_program
 from agentbatch.workspace.sandbox.limits import limits_warning
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice, choose_sandbox
@@ -23,9 +23,9 @@ from agentbatch.workspace.setup_cache import FOLDER as SETUPS
 __all__ = [
     "ENGINES",
     "SETUPS",
-    "Above",
-    "Checked",
+    "ParentFiles",
     "SandboxChoice",
+    "WorktreeCheck",
     "check_directories",
     "check_worktrees",
     "choose_here",
@@ -86,7 +86,7 @@ def _text(path: Path, most: int) -> str | None:
         return None
 
 
-class Above:
+class ParentFiles:
     """Files with certain names in the folders above tasks' directories, up to the root of the repository that these
     lie in. Each folder is looked at once."""
 

@@ -30,7 +30,7 @@ from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.paths import open_parent
 from agentbatch.workspace.files.removal import remove_tree
 from agentbatch.workspace.isolation.copy.copies import copy_file, copy_tree, entries
-from agentbatch.workspace.workspace import Order, Recalled, SetupCache
+from agentbatch.workspace.workspace import Order, RecalledSetup, SetupCache
 
 FOLDER = "setup"
 """Beside the folder of runs."""
@@ -202,13 +202,13 @@ class PlaceCache:
         self._lock: asyncio.Lock | None = None
         self._root = Path()
 
-    async def recall(self, root: Path, made_by: Mapping[str, object] | None) -> Recalled:
+    async def recall(self, root: Path, made_by: Mapping[str, object] | None) -> RecalledSetup:
         """`made_by`: what else the setup's work depends on; None: the place is none whose beginning is known."""
         cache, folder = self._cache, self._run.folder
         if cache is None:
-            return Recalled()
+            return RecalledSetup()
         if made_by is None or folder is None:
-            return Recalled(notice="setup_cache is for worktrees: what setup has made here is not kept.")
+            return RecalledSetup(notice="setup_cache is for worktrees: what setup has made here is not kept.")
         self._root, stop = root, Event()
         try:
             name = await self._disk.run(partial(name_of, root, cache, made_by))
@@ -217,11 +217,11 @@ class PlaceCache:
             found = await self._disk.run(partial(folder.bring, name, root, cache.paths, stop), stop)
         except (OSError, UserError) as error:
             self.end()
-            return Recalled(notice=f"setup_cache is not used: {error}")
+            return RecalledSetup(notice=f"setup_cache is not used: {error}")
         if found:
             self._name = ""
             self.end()
-        return Recalled(found)
+        return RecalledSetup(found)
 
     async def keep(self) -> str:
         cache, folder, name, stop = self._cache, self._run.folder, self._name, Event()

@@ -360,7 +360,7 @@ class SetupCache:
 
 
 @dataclass(frozen=True)
-class Recalled:
+class RecalledSetup:
     """What was kept of an earlier setup like this one."""
 
     found: bool = False
@@ -429,7 +429,7 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class Left:
+class WorkLeft:
     """What has become of a task's work."""
 
     branch: str = ""
@@ -451,7 +451,7 @@ class TaskWorkspace(Protocol):
         UserError, OSError."""
         ...
 
-    async def recall_setup(self) -> Recalled:
+    async def recall_setup(self) -> RecalledSetup:
         """Before the setup of a place that was just made: what was kept of an earlier one like it is put there. It may
         wait for one that is under way. What cannot be is a notice, never an error."""
         ...
@@ -461,7 +461,7 @@ class TaskWorkspace(Protocol):
         Returns what a person should know, a sentence; empty: nothing."""
         ...
 
-    async def leave(self, ending: Ending) -> Left:
+    async def leave(self, ending: Ending) -> WorkLeft:
         """Keep the work of an isolated task: commit it on a branch, bring it back into the task's directory, or say
         where it stays. Called before the task's end is stored; `close` follows when it is, since until then a task
         that is resumed needs its files. Safe to repeat after a crash."""

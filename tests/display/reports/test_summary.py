@@ -11,7 +11,7 @@ from agentbatch.display.reports.summary import Summary
 from agentbatch.display.reports.summary_text import render_text
 from agentbatch.display.reports.task_report import render_task
 from agentbatch.runs import events as e
-from agentbatch.runs.state.bills import Drafted
+from agentbatch.runs.state.bills import DraftBill
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.spending.pricing import ComparisonRow
 from agentbatch.text import width
@@ -327,7 +327,9 @@ def test_summary_is_data_that_json_can_carry(mixed: RunState) -> None:
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_what_was_drafted_has_its_place_and_fits(mixed: RunState, columns: int) -> None:
-    drafted = Drafted(models=("m-strong" * 20,), usage=Usage(input=100, calls=1), cost=0.5, stronger_cost=2.0)
+    drafted = DraftBill(
+        models=("m-strong" * 20,), usage=Usage(input=100, calls=1), cost=0.5, stronger_cost=2.0
+    )
     first, *others = mixed.tasks["parser"].bills
     bills = (first.model_copy(update={"drafted": drafted}), *others)
     mixed.put(mixed.tasks["parser"].model_copy(update={"bills": bills}))

@@ -13,7 +13,7 @@ from agentbatch.rehearsal.plain.endpoint import Plain
 from agentbatch.rehearsal.script import Fault
 from agentbatch.requests import BatchRequest
 from agentbatch.requests.journal.journal import Done, Journal
-from agentbatch.requests.journal.reading import Spent
+from agentbatch.requests.journal.reading import SessionUsage
 from agentbatch.spending.pricing import Prices
 from tests.requests.conftest import Serve
 from tests.support.waiting import PATIENCE, until
@@ -192,6 +192,6 @@ async def test_an_unknown_price_stays_unknown(tmp_path: Path) -> None:
         journal.charge(second, 1, 1, 0.25)
         journal.charge(second, 1, 1, 0.25)
         await journal.finish(second, Done(True, "{}", "", 1, 1, 0.25))
-        assert journal.spent() == Spent(0, 23, 11, None, 2)
+        assert journal.spent() == SessionUsage(0, 23, 11, None, 2)
         rows = journal.connection.execute("SELECT cost FROM requests ORDER BY n").fetchall()
     assert rows == [(None,), (0.75,)]

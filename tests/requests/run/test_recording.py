@@ -8,7 +8,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
-from agentbatch.requests.journal.reading import Spent
+from agentbatch.requests.journal.reading import SessionUsage
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.report.progress import progress_of
 from agentbatch.requests.run.engine import RequestsEngine
@@ -55,7 +55,7 @@ def new_processor() -> BatchProcessor:
 
 async def test_it_tells_once_a_second_and_a_line_every_half_minute(store: Store, told: list[e.Event]) -> None:
     clock, processor = Clock(), new_processor()
-    recording = Recording(store, processor, 9, Spent(0, 0, 0, 0.0, 0), 0, 0, clock)
+    recording = Recording(store, processor, 9, SessionUsage(0, 0, 0, 0.0, 0), 0, 0, clock)
     for step in range(1, 641):  # 64 seconds, ten a second
         clock.seconds = step / 10
         recording.progress(progress_of(processor.stats, 3))
@@ -70,7 +70,7 @@ async def test_the_figures_are_those_of_all_sessions(store: Store) -> None:
     processor = new_processor()
     processor.stats.attempts, processor.stats.refused = 4, 1
     processor.stats.usage, processor.stats.cost = Usage(input=10, output=5, calls=2), 0.5
-    recording = Recording(store, processor, 9, Spent(7, 100, 50, 2.0, 6), 5, 1)
+    recording = Recording(store, processor, 9, SessionUsage(7, 100, 50, 2.0, 6), 5, 1)
     recording.ended(ok=True)
     recording.ended(ok=False)
     figures = recording.report()
@@ -85,7 +85,7 @@ async def test_the_figures_are_those_of_all_sessions(store: Store) -> None:
 async def test_a_cost_is_known_only_as_a_whole(store: Store, before: float | None, now: float | None) -> None:
     processor = new_processor()
     processor.stats.cost = now
-    recording = Recording(store, processor, 9, Spent(7, 100, 50, before, 6), 5, 1)
+    recording = Recording(store, processor, 9, SessionUsage(7, 100, 50, before, 6), 5, 1)
     assert recording.report().cost is None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from agentbatch.redaction import Redactor
 from agentbatch.rehearsal.server import RehearsalServer
 from agentbatch.requests.journal.journal import Done, Journal
-from agentbatch.requests.journal.reading import Spent
+from agentbatch.requests.journal.reading import SessionUsage
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.report.progress import BatchProgress
 from agentbatch.requests.run.engine import RequestsEngine
@@ -91,7 +91,9 @@ async def test_what_was_recorded_but_not_told_is_written_at_the_end(tmp_path: Pa
         await journal.finish(number, Done(True, f'{{"n": {number}}}', ""))
     journal.close()
     made.output.write_text('{"n": 1}\n')  # the call was cut off right before the other was told
-    recording = Recording(store, BatchProcessor(model="m", api_key=KEY), 3, Spent(0, 0, 0, 0.0, 0), 1, 0)
+    recording = Recording(
+        store, BatchProcessor(model="m", api_key=KEY), 3, SessionUsage(0, 0, 0, 0.0, 0), 1, 0
+    )
     assert finish_output(made, store, recording, 1, stopped="It was interrupted.", path=made.output) == ""
     assert made.output.read_text() == '{"n": 0}\n{"n": 1}\n'
     assert recording.ok == 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentbatch.tasks.agents.error_lines import MAX_LINE, Spot, failure_key, find_spot
+from agentbatch.tasks.agents.error_lines import MAX_LINE, ErrorPlace, failure_key, find_error
 
 PYTHON = """\
 Traceback (most recent call last):
@@ -79,13 +79,13 @@ SHELL = "./run.sh: line 3: foo: command not found"
     ],
 )
 def test_the_error_and_its_place(output: str, error: str, place: str) -> None:
-    assert find_spot(output, "/work/t") == Spot(error, place)
+    assert find_error(output, "/work/t") == ErrorPlace(error, place)
 
 
 def test_what_is_quoted_is_bounded() -> None:
-    spot = find_spot("ValueError: " + "x" * 100_000, "/work/t")
+    spot = find_error("ValueError: " + "x" * 100_000, "/work/t")
     assert len(spot.error) == MAX_LINE
-    assert find_spot("a" * 100_000 + ".py:3: error: " + "/" * 100_000, "/").place == ""
+    assert find_error("a" * 100_000 + ".py:3: error: " + "/" * 100_000, "/").place == ""
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agentbatch.tasks.attempts.ranking import Candidate, standings, why
-from agentbatch.tasks.evaluator.evaluator import Tried
+from agentbatch.tasks.evaluator.evaluator import CheckOutcome
 
 
 def one(
@@ -13,7 +13,9 @@ def one(
 ) -> Candidate:
     """`marks`: a sign a check: `+` passed, `?` nothing can be told, any other failed and gave just this."""
     words = {"+": (True, ""), "?": (None, "")}
-    tried = tuple(Tried(str(place), *words.get(mark, (False, mark))) for place, mark in enumerate(marks))
+    tried = tuple(
+        CheckOutcome(str(place), *words.get(mark, (False, mark))) for place, mark in enumerate(marks)
+    )
     return Candidate(f"t@{number}", completed, tried, score, None, None, tokens)
 
 

@@ -23,7 +23,7 @@ from agentbatch.tasks.coders.builtin.definition import CoderLimits
 from agentbatch.tasks.coders.builtin.stored_turn import StoredTurn
 from agentbatch.tasks.coders.builtin.toolbox import select_tools
 from agentbatch.tasks.coders.builtin.turn import IN_FLIGHT, NOT_BEGUN, resume_turn
-from agentbatch.tasks.coders.builtin.turn_limits import Spent
+from agentbatch.tasks.coders.builtin.turn_limits import TurnSpending
 from agentbatch.tasks.coders.coder import TurnOutcome
 from agentbatch.toolcalls.forms import TextForms
 from agentbatch.workspace.tools.toolbox import specs
@@ -32,7 +32,7 @@ from tests.support.keys import KEY
 from tests.support.workspaces import local_workspace
 
 STEPS = 5
-FULL = Spent(steps=STEPS)
+FULL = TurnSpending(steps=STEPS)
 """Nothing is left of the turn: no model is asked."""
 
 
@@ -126,7 +126,7 @@ def an_agent(tmp_path: Path, messages: Sequence[Message], **fields: Any) -> tupl
     return agent, told
 
 
-async def rest(agent: Agent, spent: Spent = FULL, begun: Sequence[str] = ()) -> TurnOutcome:
+async def rest(agent: Agent, spent: TurnSpending = FULL, begun: Sequence[str] = ()) -> TurnOutcome:
     return await resume_turn(agent, StoredTurn(spent, frozenset(begun), tools_used=True))
 
 
@@ -148,7 +148,7 @@ async def test_a_limit_that_was_reached_before_holds_and_no_model_is_asked(tmp_p
 async def test_a_turn_that_had_ended_in_words_is_over(tmp_path: Path) -> None:
     said: Message = {"role": "assistant", "content": f" It is done, with {KEY}. "}
     agent, told = an_agent(tmp_path, [SYSTEM, PROMPT, said])
-    assert await rest(agent, Spent()) == TurnOutcome("text", "It is done, with [redacted].")
+    assert await rest(agent, TurnSpending()) == TurnOutcome("text", "It is done, with [redacted].")
     assert told == []
 
 

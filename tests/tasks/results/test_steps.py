@@ -1,5 +1,5 @@
 from agentbatch.runs import events as e
-from agentbatch.tasks.results.steps import Shortened, Step, calls_of, steps, text_of, thought_of
+from agentbatch.tasks.results.steps import ConversationShortened, Step, calls_of, steps, text_of, thought_of
 from tests.tasks.results.happened import BEGUN, answered, called, said
 
 
@@ -33,7 +33,7 @@ def test_what_a_shortened_conversation_repeats_is_left_out() -> None:
     ]
     found = steps([*BEGUN, compact, *copies, answered("m", 20), said(5, "assistant", "first", 1)])
     shortened, summary, again = found[-3:]
-    assert shortened == Shortened()
+    assert shortened == ConversationShortened()
     assert isinstance(summary, Step)
     assert isinstance(again, Step)
     assert text_of(summary.message) == "what was before: …"

@@ -20,14 +20,14 @@ from agentbatch.runs.store.store import Listener, Store
 from agentbatch.tasks.agents.role_models import RunParts
 from agentbatch.tasks.coders.coder import Assignment, CoderFailed, PromptStyle, TurnOutcome, WorkLog
 from agentbatch.tasks.evaluator.evaluator import (
+    CheckOutcome,
     Continue,
     Decision,
     Done,
+    EvaluatorRecord,
     Found,
-    Known,
     Prepared,
     Start,
-    Tried,
     TurnEvidence,
 )
 from agentbatch.tasks.run.prepare.prepare import prepare
@@ -154,8 +154,10 @@ class TinyEvaluator:
         self.world.noted.append(f"restore: {[event.evaluated['seen'] for event in verdicts]}")
         return Continue(verdicts[-1].follow_up) if verdicts else Continue("")
 
-    async def compare(self, before: Snapshot, after: Snapshot, known: Sequence[Known]) -> Sequence[Tried]:
-        return [Tried("done", "done" in after.files)]
+    async def compare(
+        self, before: Snapshot, after: Snapshot, known: Sequence[EvaluatorRecord]
+    ) -> Sequence[CheckOutcome]:
+        return [CheckOutcome("done", "done" in after.files)]
 
     async def evaluate(self, evidence: TurnEvidence) -> Found:
         assert self.workspace is not None

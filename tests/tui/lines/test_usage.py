@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from agentbatch.runs import events as e
-from agentbatch.runs.state.bills import Bill, Drafted
+from agentbatch.runs.state.bills import Bill, DraftBill
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.tasks.results.reading import read_results_file
 from agentbatch.text import width
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line
-from agentbatch.tui.lines.usage_rows import Spent, budget_lines, spent_by_run, spent_by_task, usage_lines
+from agentbatch.tui.lines.usage_rows import UsageRow, budget_lines, spent_by_run, spent_by_task, usage_lines
 from agentbatch.tui.reading.view import FileView, open_view
 from agentbatch.tui.widgets.radio_row import RadioRow
 from agentbatch.tui.widgets.usage_pane import UsagePane
@@ -40,16 +40,16 @@ def cells(lines: list[Line]) -> list[list[str]]:
 
 
 def test_a_line_a_role_and_model_and_their_sum() -> None:
-    assert cells(usage_lines(Spent((CODER, JUDGE), 5), 120, Glyphs())[:-1]) == [
+    assert cells(usage_lines(UsageRow((CODER, JUDGE), 5), 120, Glyphs())[:-1]) == [
         ["calls", "input", "cached", "output", "reasoning", "cost", "in", "cost", "out", "total"],
         ["coder", "m-coder", "2", "12,000", "75%", "600", "100", "$0.0100", "$0.0200", "$0.0300"],
         ["evaluator", "m-judge", "1", "≈900", "0%", "≈80", "0", "–", "–", "–"],
         ["total", "3", "≈12,900", "70%", "≈680", "≈100", "–", "–", "–"],
     ]
-    assert usage_lines(Spent((CODER, JUDGE), 5), 120, Glyphs())[-1].text == (
+    assert usage_lines(UsageRow((CODER, JUDGE), 5), 120, Glyphs())[-1].text == (
         "5 requests sent, 3 answered, 2 failed or sent again; ≈ is an estimate"
     )
-    assert [line[0] for line in cells(usage_lines(Spent((CODER,), 2), 120, Glyphs()))] == [
+    assert [line[0] for line in cells(usage_lines(UsageRow((CODER,), 2), 120, Glyphs()))] == [
         "calls",
         "coder",
         "2",
@@ -68,7 +68,7 @@ def test_it_fits_and_does_no_harm(columns: int) -> None:
         Bill(role="coder", model=long, usage=large, cost=12_345.6, cost_input=1.0, cost_output=2.0),
     )
     for glyphs in (Glyphs(), PLAIN):
-        lines = usage_lines(Spent(bills, 9), columns, glyphs)
+        lines = usage_lines(UsageRow(bills, 9), columns, glyphs)
         for line in lines:
             assert line.text.isprintable()
             assert width(line.text) <= columns or line.end is None
@@ -78,11 +78,11 @@ def test_it_fits_and_does_no_harm(columns: int) -> None:
             "≈12.3B" in line.text.replace("~", "≈") or "≈12,345," in line.text.replace("~", "≈")
             for line in lines
         )
-    assert all(line.text.isascii() for line in usage_lines(Spent((CODER, JUDGE), 5), columns, PLAIN))
+    assert all(line.text.isascii() for line in usage_lines(UsageRow((CODER, JUDGE), 5), columns, PLAIN))
 
 
 def test_what_was_drafted_stands_below_it() -> None:
-    drafted = Drafted(
+    drafted = DraftBill(
         models=("名\x1b[2J" * 90,), usage=Usage(input=100, calls=1), cost=0.5, stronger_cost=2.0
     )
     state = a_finished_run()
@@ -101,11 +101,11 @@ def test_what_was_drafted_stands_below_it() -> None:
 
 
 def test_nothing_spent_and_a_file_that_tells_little() -> None:
-    assert [line.text for line in usage_lines(Spent((), 0), 80, PLAIN)] == [
+    assert [line.text for line in usage_lines(UsageRow((), 0), 80, PLAIN)] == [
         "No tokens have been used so far."
     ]
-    assert "2 requests sent, none was answered." in usage_lines(Spent((), 2), 80, PLAIN)[0].text
-    old = Spent((CODER.model_copy(update={"model": "", "cost": None}),), 0, has_roles=False)
+    assert "2 requests sent, none was answered." in usage_lines(UsageRow((), 2), 80, PLAIN)[0].text
+    old = UsageRow((CODER.model_copy(update={"model": "", "cost": None}),), 0, has_roles=False)
     lines = usage_lines(old, 120, PLAIN)
     assert lines[1].text.startswith("all calls ")
     assert "coder" not in lines[1].text
@@ -115,15 +115,21 @@ def test_nothing_spent_and_a_file_that_tells_little() -> None:
 @pytest.mark.parametrize(
     ("spent", "lines"),
     [
-        (Spent((CODER,), 2), []),
-        (Spent((CODER,), 2, 0.04), ["task's budget ############.... 75%  $0.0300 of $0.0400"]),
-        (Spent((CODER,), 2, None, 10_000), ["task's budget ################ 126%  12,600 of 10,000 tokens"]),
-        (Spent((CODER,), 2, None, 12_601), ["task's budget ################ 100%  12,600 of 12,601 tokens"]),
-        (Spent((), 0, 1.0), ["task's budget ................ 0%  $0.00 of $1.00"]),
-        (Spent((JUDGE,), 1, 1.0), ["task's budget - of $1.00: a part of it has no known price"]),
+        (UsageRow((CODER,), 2), []),
+        (UsageRow((CODER,), 2, 0.04), ["task's budget ############.... 75%  $0.0300 of $0.0400"]),
+        (
+            UsageRow((CODER,), 2, None, 10_000),
+            ["task's budget ################ 126%  12,600 of 10,000 tokens"],
+        ),
+        (
+            UsageRow((CODER,), 2, None, 12_601),
+            ["task's budget ################ 100%  12,600 of 12,601 tokens"],
+        ),
+        (UsageRow((), 0, 1.0), ["task's budget ................ 0%  $0.00 of $1.00"]),
+        (UsageRow((JUDGE,), 1, 1.0), ["task's budget - of $1.00: a part of it has no known price"]),
     ],
 )
-def test_budgets(spent: Spent, lines: list[str]) -> None:
+def test_budgets(spent: UsageRow, lines: list[str]) -> None:
     assert [line.text for line in budget_lines(spent, "task", PLAIN)] == lines
 
 

@@ -7,7 +7,7 @@ from textual.app import App
 from textual.events import Paste
 from textual.screen import Screen
 
-from agentbatch.tui.screens.say import SayScreen, Written
+from agentbatch.tui.screens.say import DraftMessage, SayScreen
 from tests.support.screens import messages, sees, shown, until
 from tests.tui.steered_run import HELD, app_over, at_work, project, script
 
@@ -35,14 +35,18 @@ async def asked(*steps: str, draft: str = "", size: tuple[int, int] = (80, 24)) 
 @pytest.mark.parametrize(
     ("steps", "draft", "written"),
     [
-        (("请 用中文\nline two\r\n  three", "f5"), "", Written("请 用中文\nline two\n  three", is_said=True)),
-        (("enter", "b", "ctrl+s", "ctrl+s"), "Draft", Written("Draft\nb", is_said=True)),
-        (("x", "escape", "escape"), "", Written("x", is_said=False)),
+        (
+            ("请 用中文\nline two\r\n  three", "f5"),
+            "",
+            DraftMessage("请 用中文\nline two\n  three", is_said=True),
+        ),
+        (("enter", "b", "ctrl+s", "ctrl+s"), "Draft", DraftMessage("Draft\nb", is_said=True)),
+        (("x", "escape", "escape"), "", DraftMessage("x", is_said=False)),
     ],
     ids=["pasted", "typed", "left"],
 )
 async def test_what_is_written_is_said_once_or_kept(
-    steps: tuple[str, ...], draft: str, written: Written
+    steps: tuple[str, ...], draft: str, written: DraftMessage
 ) -> None:
     answers, _ = await asked(*steps, draft=draft)
     assert answers == [written]

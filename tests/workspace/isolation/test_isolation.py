@@ -11,7 +11,7 @@ import pytest
 
 from agentbatch.errors import UserError
 from agentbatch.workspace.inspection import remove_isolated_dirs
-from agentbatch.workspace.isolation.copy.apply_back import Applied
+from agentbatch.workspace.isolation.copy.apply_back import ApplyResult
 from agentbatch.workspace.isolation.isolated_dir import (
     RECORD,
     IsolatedDir,
@@ -204,7 +204,7 @@ def test_when_a_place_may_go(
     here = Path("/x")
     tree = Worktree(here, "b", "0", here, here) if kind == "worktree" else None
     place = IsolatedDir(here, here, kind, here, tree)
-    outcome = None if applied is None else Applied(applied)
+    outcome = None if applied is None else ApplyResult(applied)
     kept = KeptWork(whole=whole)
     found = is_disposable(place, completed=completed, before=before, after=after, kept=kept, applied=outcome)
     assert found is expected

@@ -61,7 +61,7 @@ def add_parser(subparsers: Any) -> None:
 def dashboard(args: argparse.Namespace) -> int:
     if not installed():
         raise UserError("The dashboard needs textual-serve: pip install 'agentbatch[dashboard]'.")
-    from agentbatch.dashboard.server import Served, serve  # heavy: aiohttp
+    from agentbatch.dashboard.server import TabApp, serve  # heavy: aiohttp
 
     folder = chosen_run(args.run)
     require_tasks(open_run(folder).state.info, folder.run_id)
@@ -75,7 +75,7 @@ def dashboard(args: argparse.Namespace) -> int:
         if args.open:
             _open(listener, access)
 
-    served = Served(
+    served = TabApp(
         argv=attach_command(folder, control=args.control),
         cwd=Path.cwd(),
         environ=os.environ,

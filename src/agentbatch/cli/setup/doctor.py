@@ -12,7 +12,7 @@ from typing import Any
 from agentbatch.cli.flags import add_setting_flags, add_trust_flag, given_settings
 from agentbatch.cli.setup.check import Check
 from agentbatch.cli.setup.origins import origins
-from agentbatch.config import Loaded, load
+from agentbatch.config import LoadedSettings, load
 from agentbatch.runs.named_anew import check_trusted
 from agentbatch.text import clip, counted, fold, harmless
 
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     return asyncio.run(_run(loaded, machine, coder="coder_name" in given))
 
 
-async def _run(loaded: Loaded, machine: bool, *, coder: bool) -> int:
+async def _run(loaded: LoadedSettings, machine: bool, *, coder: bool) -> int:
     from agentbatch.cli.setup.checks import checks  # heavy: the model client
 
     results: list[str] = []
@@ -90,7 +90,7 @@ async def _run(loaded: Loaded, machine: bool, *, coder: bool) -> int:
     return 1 if failed else 0
 
 
-async def _all(loaded: Loaded, tried: AsyncIterator[Check]) -> AsyncIterator[Check]:
+async def _all(loaded: LoadedSettings, tried: AsyncIterator[Check]) -> AsyncIterator[Check]:
     """Where the settings come from, and then what was tried with them."""
     for check in origins(loaded):
         yield check

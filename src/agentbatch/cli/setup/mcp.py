@@ -18,7 +18,7 @@ from agentbatch.errors import UserError
 from agentbatch.mcp.problems import ServerProblem
 from agentbatch.mcp.server import McpServer
 from agentbatch.mcp.task_servers import RunningServer
-from agentbatch.mcp.tools import Offered, offered, without_keys
+from agentbatch.mcp.tools import OfferedTools, offered, without_keys
 from agentbatch.redaction import Redactor, shown_url
 from agentbatch.runs.named_anew import check_trusted
 from agentbatch.tasks.coders.makers import CoderKinds
@@ -49,7 +49,7 @@ class ServerStatus(NamedTuple):
     where: str
     """agents/coder.toml, or the task."""
     server: McpServer
-    tools: Offered = Offered(())
+    tools: OfferedTools = OfferedTools(())
     problem: str = ""
 
     def document(self) -> dict[str, Any]:

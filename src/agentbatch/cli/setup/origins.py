@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from agentbatch.cli.setup.check import Check
-from agentbatch.config import Loaded, Settings, options
+from agentbatch.config import LoadedSettings, Settings, options
 from agentbatch.redaction import shown_url
 
 ROLES = {
@@ -17,7 +17,7 @@ ROLES = {
 """Settings of each role, and what they are called."""
 
 
-def origins(loaded: Loaded) -> Iterator[Check]:
+def origins(loaded: LoadedSettings) -> Iterator[Check]:
     """A line for each role, one for the other settings that are set, and one for each doubt. No key is shown."""
     settings, sources = loaded.settings, loaded.sources
     for name, fields in ROLES.items():

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
-from agentbatch.runs.state.bills import Drafted
+from agentbatch.runs.state.bills import DraftBill
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.spending.tiering import Handover, Spent, Tiering, handover, tiering
+from agentbatch.spending.tiering import Handover, PartSpending, Tiering, handover, tiering
 from agentbatch.text import clip, counted, list_names, money
 
 MAX_MODELS = 3
@@ -30,7 +30,7 @@ def tiering_words(found: Tiering | None) -> list[str]:
     return words
 
 
-def _compared(drafts: Drafted, stronger: str, less: str) -> str:
+def _compared(drafts: DraftBill, stronger: str, less: str) -> str:
     """Empty: a price is unknown. `less`: the word for less paid; where the stronger model took over, the drafts came on
     top, and nothing was saved."""
     saved = drafts.saved
@@ -71,7 +71,7 @@ def _how_often(found: Tiering | Handover, other: str) -> str:
     )
 
 
-def _took(spent: Spent) -> str:
+def _took(spent: PartSpending) -> str:
     count = f"{spent.usage.shown(spent.usage.total, narrow=True)} tokens"
     if spent.usage.unknown:
         count = f"{counted(spent.usage.calls, 'turn')} of unknown size"

@@ -11,7 +11,7 @@ from agentbatch.requests.batch.call import Attempt
 from agentbatch.requests.batch.executor import Item, RequestExecutor, expected_usage
 from agentbatch.requests.batch.pack_executor import PackedExecutor
 from agentbatch.requests.batch.packing import Pack, Packer
-from agentbatch.requests.batch.result_sink import Charged, Results, ResultSink, stream_results
+from agentbatch.requests.batch.result_sink import Charges, Results, ResultSink, stream_results
 from agentbatch.requests.batch.workers import Workers
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.options import BatchOptions
@@ -165,9 +165,9 @@ class BatchPass:
             self.stop(exhausted.sentence)
 
     @asynccontextmanager
-    async def _within_budget(self, pack: Pack) -> AsyncIterator[Charged]:
+    async def _within_budget(self, pack: Pack) -> AsyncIterator[Charges]:
         """Holds what the pack may cost, and settles what it did. Raises BudgetExhausted."""
-        bill = Charged()
+        bill = Charges()
         if self._budget is None:
             yield bill
             return

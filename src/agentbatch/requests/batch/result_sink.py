@@ -41,7 +41,7 @@ async def stream_results(out: Results, work: Coroutine[Any, Any, None]) -> Async
 
 
 @dataclass
-class Charged:
+class Charges:
     """What calls took: those for a pack, or those that the journal has of a request that has not ended."""
 
     usage: Usage = field(default_factory=Usage)
@@ -61,18 +61,18 @@ class ResultSink:
     options: BatchOptions
     replay: bool = True
     """Give out what was answered in an earlier session too."""
-    charged: dict[int, Charged] = field(default_factory=dict)
+    charged: dict[int, Charges] = field(default_factory=dict)
     """By number; of requests that have not ended."""
 
     def charge(self, item: Item, usage: Usage, cost: float | None) -> None:
         """A call for it was paid that did not end it: the journal has that at once, for it may never end."""
         if usage.calls or usage.total:
             self.journal.charge(item.n, usage.input, usage.output, cost)
-            self.charged.setdefault(item.n, Charged()).add(usage, cost)
+            self.charged.setdefault(item.n, Charges()).add(usage, cost)
 
     def left(self, item: Item, result: BatchResult) -> None:
         """It stays pending, though `result` was paid."""
-        before = self.charged.get(item.n, Charged())
+        before = self.charged.get(item.n, Charges())
         self.charge(item, result.usage - before.usage, less(result.cost, before.cost))
 
     def count_charged(self) -> None:
@@ -85,7 +85,7 @@ class ResultSink:
     async def ended(self, item: Item, result: BatchResult) -> None:
         """It has its result now."""
         line = result.line()
-        before = self.charged.pop(item.n, Charged())
+        before = self.charged.pop(item.n, Charges())
         followers = await self.journal.finish(item.n, done_of(result, line, before))
         if self.options.cache is not None and not result.cached:
             self.options.cache.put(item.key, result, line)
@@ -136,9 +136,9 @@ def result_from(line: str, index: int, request: BatchRequest) -> BatchResult:
     return with_data(request, result_of(line, index, request.url))
 
 
-def done_of(result: BatchResult, line: str, before: Charged | None = None) -> Done:
+def done_of(result: BatchResult, line: str, before: Charges | None = None) -> Done:
     """With what is to be added to the charges `before`."""
-    before = before or Charged()
+    before = before or Charges()
     reason = result.error.message if result.error is not None else ""
     rest = result.usage - before.usage
     return Done(result.ok, line, reason, rest.input, rest.output, less(result.cost, before.cost))

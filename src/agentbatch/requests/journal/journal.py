@@ -57,7 +57,7 @@ class Done(NamedTuple):
     cost: float | None = None
 
 
-class Added(NamedTuple):
+class AddedRequest(NamedTuple):
     """What the journal knows of a request that was taken in."""
 
     n: int
@@ -93,7 +93,7 @@ class Journal(JournalReading):
         """For what belongs into the same file, and into the same commits."""
         return self._connection
 
-    def add(self, request_id: str, key: str, place: int) -> Added:
+    def add(self, request_id: str, key: str, place: int) -> AddedRequest:
         """Take a request in, or find it again; `place` is where it stands in the input. `commit` follows."""
         row = self._run(
             "SELECT n, key, session, state, leader FROM requests WHERE id = ?", request_id
@@ -105,22 +105,22 @@ class Journal(JournalReading):
                 "INSERT INTO requests (n, id, key, session, place, leader) VALUES (?, ?, ?, ?, ?, ?)",
                 self._last, request_id, key, self._session, place, leader,
             )  # fmt: skip
-            return Added(self._last, "new", leader=leader)
+            return AddedRequest(self._last, "new", leader=leader)
         n, known, session, state, leader = row
         if session == self._session:
-            return Added(n, "duplicate")
+            return AddedRequest(n, "duplicate")
         self._run("UPDATE requests SET session = ?, place = ? WHERE n = ?", self._session, place, n)
         if known == key:
             if leader is not None and state < OK:
                 leader = self._still_led(n, leader)
-            return Added(n, "known", STATES[state], leader)
+            return AddedRequest(n, "known", STATES[state], leader)
         self._release(n)
         leader = self._leader(key, n)
         self._run(
             "UPDATE requests SET key = ?, state = 0, answer = NULL, reason = NULL, leader = ? WHERE n = ?",
             key, leader, n,
         )  # fmt: skip
-        return Added(n, "changed", leader=leader)
+        return AddedRequest(n, "changed", leader=leader)
 
     def _still_led(self, n: int, leader: int) -> int | None:
         """The request that is asked instead of `n`, which an earlier session had follow `leader`."""

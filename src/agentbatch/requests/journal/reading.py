@@ -20,7 +20,7 @@ SYNCED_SESSION = "taken_up"
 in the input any more."""
 
 
-class Spent(NamedTuple):
+class SessionUsage(NamedTuple):
     """What a batch took."""
 
     attempts: int
@@ -72,7 +72,7 @@ class JournalReading:
         )
         return (self.answer(n) or "" for (n,) in numbers)
 
-    def spent(self) -> Spent:
+    def spent(self) -> SessionUsage:
         """What all sessions took so far."""
         row = self._connection.execute(
             "SELECT coalesce(sum(attempts), 0), coalesce(sum(input), 0), coalesce(sum(output), 0), "
@@ -80,7 +80,7 @@ class JournalReading:
             "coalesce(sum(input + output > 0), 0) FROM requests"
         ).fetchone()
         attempts, given, written, cost, unknown, calls = row
-        return Spent(attempts, given, written, None if unknown else cost, calls)
+        return SessionUsage(attempts, given, written, None if unknown else cost, calls)
 
 
 def open_reading(path: Path) -> closing[sqlite3.Connection]:

@@ -20,7 +20,7 @@ from agentbatch.requests.batch.result_sink import ResultSink, done_of
 from agentbatch.requests.journal.journal import Journal
 from agentbatch.requests.options import BATCH_DISCOUNT
 from agentbatch.requests.provider.documents import Answer, ProviderState, outcome_of, read_answers
-from agentbatch.requests.provider.ledger import Again, ExpectedAnswer, Part, Target
+from agentbatch.requests.provider.ledger import ExpectedAnswer, Part, RepeatedRequest, Target
 from agentbatch.requests.provider.sending import KEY_DIGITS, ProviderSender
 from agentbatch.requests.provider.service import ServiceError
 from agentbatch.requests.spec.answers import Document
@@ -149,12 +149,12 @@ class Reading:
         return CallError(kind, text, answer.status or None, self.endpoint.redact(code)[:64])
 
     def _once_more(self, expected: ExpectedAnswer, result: BatchResult, problem: str) -> None:
-        again = Again(result.usage, result.cost, result.text, problem)
+        again = RepeatedRequest(result.usage, result.cost, result.text, problem)
         self.sender.ledger.put_again(self.part, expected, again)
         self.on_again(expected)
 
 
-def second_request(request: BatchRequest, again: Again) -> BatchRequest:
+def second_request(request: BatchRequest, again: RepeatedRequest) -> BatchRequest:
     """The request as it goes out once more."""
     return request.model_copy(update={"body": asked_again(request.body, again.answer, again.told)})
 

@@ -36,7 +36,7 @@ _CUSTOM_ID = regex(r"r([0-9]{1,18})-([0-9a-f]{16})\Z")
 
 
 @dataclass(frozen=True)
-class Refused:
+class BatchRefusal:
     """Why the service did not take a batch."""
 
     message: str
@@ -57,7 +57,7 @@ class ProviderState:
     error_file: str = ""
     """Empty where there is none."""
     input_file: str = ""
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[BatchRefusal, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -98,14 +98,14 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9 else 0
 
 
-def _refused(errors: Any) -> tuple[Refused, ...]:
+def _refused(errors: Any) -> tuple[BatchRefusal, ...]:
     data = errors.get("data") if isinstance(errors, dict) else None
     found = []
     for error in data[:MAX_REASONS] if isinstance(data, list) else []:
         if isinstance(error, dict):
             message, line = error.get("message") or error.get("code"), error.get("line")
             reason = clip(message, 300).rstrip(".") if isinstance(message, str) else "it does not say why"
-            found.append(Refused(reason, line if isinstance(line, int) and line > 0 else None))
+            found.append(BatchRefusal(reason, line if isinstance(line, int) and line > 0 else None))
     return tuple(found)
 
 

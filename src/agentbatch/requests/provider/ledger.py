@@ -72,7 +72,7 @@ class Target(NamedTuple):
     """It stands in this session's input."""
 
 
-class Again(NamedTuple):
+class RepeatedRequest(NamedTuple):
     """A first answer that did not keep to its schema: it is paid, and the request goes out once more."""
 
     usage: Usage
@@ -199,20 +199,20 @@ class ProviderLedger:
         """Its answer has come; whoever records it commits."""
         self._execute("DELETE FROM provider_items WHERE b = ? AND n = ?", (part.b, n))
 
-    def put_again(self, part: Part, expected: ExpectedAnswer, again: Again) -> None:
+    def put_again(self, part: Part, expected: ExpectedAnswer, again: RepeatedRequest) -> None:
         """`part`: the one that brought the first answer."""
         self._execute(
             "INSERT OR REPLACE INTO provider_again VALUES (?, ?, ?, ?, ?, ?, ?)",
             (expected.n, expected.key, part.b, again.usage.model_dump_json(), *again[1:]),
         )
 
-    def again(self, n: int, key: str, part: Part | None = None) -> Again | None:
+    def again(self, n: int, key: str, part: Part | None = None) -> RepeatedRequest | None:
         """The first answer of a request that is asked a second time; none where `part` is the one that brought it."""
         row = self._execute(
             "SELECT usage, cost, answer, told FROM provider_again WHERE n = ? AND key = ? AND b != ?",
             (n, key, part.b if part is not None else -1),
         ).fetchone()
-        return Again(Usage.model_validate_json(row[0]), row[1], row[2], row[3]) if row else None
+        return RepeatedRequest(Usage.model_validate_json(row[0]), row[1], row[2], row[3]) if row else None
 
     def forget_again(self, n: int) -> None:
         self._execute("DELETE FROM provider_again WHERE n = ?", (n,))

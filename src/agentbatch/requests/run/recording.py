@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable
 
-from agentbatch.requests.journal.reading import Spent
+from agentbatch.requests.journal.reading import SessionUsage
 from agentbatch.requests.processor import BatchProcessor
 from agentbatch.requests.report.progress import BatchProgress
 from agentbatch.requests.spec.result import BatchResult
 from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
-from agentbatch.runs.telemetry.requests import Ended
+from agentbatch.runs.telemetry.requests import EndedRequest
 from agentbatch.usage import Usage, sum_or_none
 
 REPORT_EVERY = 1.0
@@ -27,7 +27,7 @@ class Recording:
         store: Store,
         processor: BatchProcessor,
         total: int,
-        before: Spent,
+        before: SessionUsage,
         ok: int,
         failed: int,
         clock: Callable[[], float] = time.monotonic,
@@ -79,10 +79,10 @@ class Recording:
         return event
 
 
-def as_ended(result: BatchResult) -> Ended:
+def as_ended(result: BatchResult) -> EndedRequest:
     """For telemetry."""
     error = result.error
-    return Ended(
+    return EndedRequest(
         result.id,
         result.url,
         result.usage,

@@ -14,7 +14,7 @@ UNKNOWN_MODEL = ""
 """The model of a bill from a results file that names none."""
 
 
-class Drafted(BaseModel):
+class DraftBill(BaseModel):
     """Calls of a coder from which a stronger model may take over later in the task."""
 
     model_config = ConfigDict(frozen=True)
@@ -33,7 +33,7 @@ class Drafted(BaseModel):
         return less(self.stronger_cost, self.cost)
 
 
-class HandedOver(BaseModel):
+class HandoverBill(BaseModel):
     """Calls of a coder from which another may take over later in the task."""
 
     model_config = ConfigDict(frozen=True)
@@ -45,7 +45,7 @@ class HandedOver(BaseModel):
     """US dollars; None as soon as one call's price is unknown."""
 
 
-Part = TypeVar("Part", Drafted, HandedOver)
+Part = TypeVar("Part", DraftBill, HandoverBill)
 
 
 class Bill(BaseModel):
@@ -63,9 +63,9 @@ class Bill(BaseModel):
     """US dollars; None as soon as one call's price is unknown."""
     cost_input: float | None = 0.0
     cost_output: float | None = 0.0
-    drafted: Drafted | None = None
+    drafted: DraftBill | None = None
     """The part of it that a stronger model would have been asked for, had it begun the task."""
-    handed_over: HandedOver | None = None
+    handed_over: HandoverBill | None = None
     """The part of it that another coder would have done, had it begun the task."""
 
     @property
@@ -109,12 +109,12 @@ def add_call(bills: tuple[Bill, ...], event: e.ModelCallFinished) -> tuple[Bill,
         return bills
     bill = Bill.model_validate(event, from_attributes=True)
     if event.stronger:
-        drafted = Drafted(
+        drafted = DraftBill(
             models=(event.stronger,), usage=event.usage, cost=event.cost, stronger_cost=event.stronger_cost
         )
         bill = bill.model_copy(update={"drafted": drafted})
     if event.next_coder:
-        handed = HandedOver(coders=(event.next_coder,), usage=event.usage, cost=event.cost)
+        handed = HandoverBill(coders=(event.next_coder,), usage=event.usage, cost=event.cost)
         bill = bill.model_copy(update={"handed_over": handed})
     return merge_bills((bills, (bill,)))
 

@@ -13,7 +13,7 @@ from agentbatch.usage import Usage
 _OPERATIONS = {"/v1/embeddings": "embeddings", "/v1/completions": "text_completion"}
 
 
-class Ended(NamedTuple):
+class EndedRequest(NamedTuple):
     """A plain request that was asked and has its outcome."""
 
     id: str
@@ -33,7 +33,9 @@ class Ended(NamedTuple):
     """The answer."""
 
 
-def request_span(tracing: Tracing, info: e.RunStarted, ended: Ended, now: float, *, content: bool) -> Span:
+def request_span(
+    tracing: Tracing, info: e.RunStarted, ended: EndedRequest, now: float, *, content: bool
+) -> Span:
     """`now`: seconds since the epoch, when it ended."""
     operation = _OPERATIONS.get(ended.url, "chat")
     place = tracing.place_of(f"request {ended.id}")
@@ -57,7 +59,7 @@ def request_span(tracing: Tracing, info: e.RunStarted, ended: Ended, now: float,
     return Span(name, place, parent, now - ended.latency, now, attributes, "client", links, error=error)
 
 
-def of_request(ended: Ended) -> Iterator[Measure]:
+def of_request(ended: EndedRequest) -> Iterator[Measure]:
     """What its span does not say."""
     if ended.refused:
         yield Measure("agentbatch.call.refusals", ended.refused, {"gen_ai.agent.name": "request"})

@@ -18,7 +18,7 @@ class Place(NamedTuple):
     """16 hexadecimal digits."""
 
 
-class Happening(NamedTuple):
+class SpanEvent(NamedTuple):
     """An event of a span."""
 
     name: str
@@ -39,7 +39,7 @@ class Span(NamedTuple):
     attributes: Mapping[str, Value]
     kind: Kind = "internal"
     links: tuple[Place, ...] = ()
-    events: tuple[Happening, ...] = ()
+    events: tuple[SpanEvent, ...] = ()
     error: str = ""
     """`error.type`: a word, never a sentence; empty: none."""
 

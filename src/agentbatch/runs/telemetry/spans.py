@@ -13,10 +13,10 @@ from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.telemetry import conventions as names
 from agentbatch.runs.telemetry.content import message
 from agentbatch.runs.telemetry.span import (
-    Happening,
     Kind,
     Place,
     Span,
+    SpanEvent,
     Value,
     run_place,
     step_place,
@@ -35,7 +35,7 @@ UNFINISHED = "interrupted"
 
 
 @dataclass
-class Open:
+class OpenSpan:
     """A span that has no end yet."""
 
     name: str
@@ -45,11 +45,11 @@ class Open:
     attributes: dict[str, Value]
     kind: Kind = "internal"
     links: tuple[Place, ...] = ()
-    events: list[Happening] = field(default_factory=list)
+    events: list[SpanEvent] = field(default_factory=list)
 
     def happened(self, name: str, ts: float, attributes: dict[str, Value]) -> None:
         if len(self.events) < MAX_EVENTS:
-            self.events.append(Happening(name, ts, attributes))
+            self.events.append(SpanEvent(name, ts, attributes))
 
     def ended(self, end: float, error: str = "", /, **attributes: Value) -> Span:
         more = {name.replace("__", "."): value for name, value in attributes.items()}
@@ -65,16 +65,16 @@ class Open:
 class _Steps:
     """What is under way in a task."""
 
-    whole: Open
+    whole: OpenSpan
     coder: str = ""
     """Who works on it; empty: nobody yet."""
-    turn: Open | None = None
-    evaluation: Open | None = None
-    calls: list[tuple[e.Role, Open]] = field(default_factory=list)
-    tools: dict[str, Open] = field(default_factory=dict)
-    checks: list[tuple[tuple[str, str], Open]] = field(default_factory=list)
+    turn: OpenSpan | None = None
+    evaluation: OpenSpan | None = None
+    calls: list[tuple[e.Role, OpenSpan]] = field(default_factory=list)
+    tools: dict[str, OpenSpan] = field(default_factory=dict)
+    checks: list[tuple[tuple[str, str], OpenSpan]] = field(default_factory=list)
 
-    def under_way(self) -> list[Open]:
+    def under_way(self) -> list[OpenSpan]:
         agents = [one for one in (self.turn, self.evaluation) if one is not None]
         return [*(one for _, one in (*self.calls, *self.checks)), *self.tools.values(), *agents]
 
@@ -96,7 +96,7 @@ class Tracing:
         """`content`: prompts, answers and what tools say stand in the spans too."""
         self._content = content
         self._info: e.RunStarted | None = None
-        self._run: Open | None = None
+        self._run: OpenSpan | None = None
         self._tasks: dict[str, _Steps] = {}
         self._first: dict[str, float] = {}
         """When the first attempt at a task began."""
@@ -152,7 +152,7 @@ class Tracing:
             "agentbatch.run.rehearsal": info.rehearsal,
         }
         place = run_place(info.run_id, info.session)
-        self._run = Open("invoke_workflow agentbatch", place, None, info.ts, attributes, links=before)
+        self._run = OpenSpan("invoke_workflow agentbatch", place, None, info.ts, attributes, links=before)
 
     def _of_task(self, info: e.RunStarted, event: e.TaskEvent, state: RunState) -> list[Span]:
         steps = self._tasks.get(event.task_id)
@@ -220,7 +220,7 @@ class Tracing:
             **({"agentbatch.task.attempt_of": whole} if whole else {}),
         }
         start = self._first.get(task_id, event.ts)
-        opened = Open(f"invoke_workflow {what}", place, parent, start, attributes, links=links)
+        opened = OpenSpan(f"invoke_workflow {what}", place, parent, start, attributes, links=links)
         known = state.by_id.get(task_id)
         coder = known.coder if known is not None and known.iteration else ""
         self._tasks[task_id] = steps = _Steps(opened, coder)
@@ -252,7 +252,7 @@ class Tracing:
             return []
         return [one.ended(ts, UNFINISHED) for one in (*steps.under_way(), steps.whole)]
 
-    def _agent(self, steps: _Steps, role: str, ts: float, seq: int, *, iteration: int = 0) -> Open:
+    def _agent(self, steps: _Steps, role: str, ts: float, seq: int, *, iteration: int = 0) -> OpenSpan:
         attributes: dict[str, Value] = {
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.agent.name": role,
@@ -262,15 +262,15 @@ class Tracing:
             **_coder(steps, role),
         }
         place = step_place(steps.whole.place.trace, seq, role)
-        return Open(f"invoke_agent {role}", place, steps.whole.place, ts, attributes)
+        return OpenSpan(f"invoke_agent {role}", place, steps.whole.place, ts, attributes)
 
-    def _working(self, steps: _Steps, event: e.TaskEvent) -> Open:
+    def _working(self, steps: _Steps, event: e.TaskEvent) -> OpenSpan:
         """The turn; one that goes on after a resumption has no event of its own."""
         if steps.turn is None:
             steps.turn = self._agent(steps, "coder", event.ts, event.seq)
         return steps.turn
 
-    def _evaluating(self, steps: _Steps, event: e.TaskEvent) -> Open:
+    def _evaluating(self, steps: _Steps, event: e.TaskEvent) -> OpenSpan:
         """The evaluation; so has one."""
         if steps.evaluation is None:
             steps.evaluation = self._agent(steps, "evaluator", event.ts, event.seq)
@@ -354,8 +354,8 @@ class Tracing:
 
 def _below(
     name: str, parent: Place, event: e.TaskEvent, attributes: dict[str, Value], kind: Kind = "internal"
-) -> Open:
-    return Open(name, step_place(parent.trace, event.seq, name), parent, event.ts, attributes, kind)
+) -> OpenSpan:
+    return OpenSpan(name, step_place(parent.trace, event.seq, name), parent, event.ts, attributes, kind)
 
 
 def _agents_over(steps: _Steps, ts: float) -> list[Span]:
@@ -378,7 +378,7 @@ def _delay(event: e.TaskEvent) -> tuple[str, float, dict[str, Value]]:
     )
 
 
-def _tool_over(tool: Open, event: e.ToolFinished, *, content: bool) -> Span:
+def _tool_over(tool: OpenSpan, event: e.ToolFinished, *, content: bool) -> Span:
     if event.exit_code is not None:
         tool.attributes["process.exit.code"] = event.exit_code
     if content:

@@ -23,7 +23,7 @@ from agentbatch.runs.store.store import Store
 from agentbatch.runs.telemetry import measures
 from agentbatch.runs.telemetry.conventions import INSTRUMENTS
 from agentbatch.runs.telemetry.requested import TelemetryRequest, child_environment, telemetry_secrets
-from agentbatch.runs.telemetry.requests import Ended, of_request, request_span
+from agentbatch.runs.telemetry.requests import EndedRequest, of_request, request_span
 from agentbatch.runs.telemetry.span import Measure, Span, document
 from agentbatch.runs.telemetry.spans import Tracing
 from agentbatch.text import clip, counted
@@ -112,7 +112,7 @@ class Telemetry:
         if self._timer is None and (self._spans or self._measures):
             self._timer = asyncio.get_running_loop().call_later(SEND_EVERY, self._send)
 
-    def request_ended(self, ended: Ended) -> None:
+    def request_ended(self, ended: EndedRequest) -> None:
         """A plain request has its outcome: no event of the run."""
         info = self._store.state.info
         if info is not None:

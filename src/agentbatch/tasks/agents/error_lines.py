@@ -28,7 +28,7 @@ _PASSING = regex(r"0x[0-9a-fA-F]+|\b\d+\.\d+ ?m?s(econds)?\b|\bline \d+|:\d+(:\d
 """What differs between two runs that failed alike: addresses, durations, and where in the file it was."""
 
 
-class Spot(NamedTuple):
+class ErrorPlace(NamedTuple):
     """The last error of an output, and the file and line that it names; empty where none was found."""
 
     error: str = ""
@@ -36,12 +36,12 @@ class Spot(NamedTuple):
     """`file:line`, the file as the output writes it, within `root` relative to it."""
 
 
-def find_spot(output: str, root: str) -> Spot:
+def find_error(output: str, root: str) -> ErrorPlace:
     """What to look at after a command failed. `root` is the directory that its own files lie in."""
     lines = output.splitlines()
     errors = [line.strip() for line in lines if _ERROR.search(line)]
     last = errors[-1] if errors else next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return Spot(last[:MAX_LINE], _place(lines, root))
+    return ErrorPlace(last[:MAX_LINE], _place(lines, root))
 
 
 def failure_key(exit_code: int | None, output: str) -> str:

@@ -26,7 +26,7 @@ MAX_NAMED = 8_000
 """Characters of the files that its task names, which it is shown whole or not at all."""
 
 
-class Given(NamedTuple):
+class ProjectFile(NamedTuple):
     path: str
     """As it is shown: relative to the task's directory."""
     text: str
@@ -40,15 +40,15 @@ class Given(NamedTuple):
 class Project:
     """Texts are without keys."""
 
-    rules: Given | None = None
-    context: tuple[Given, ...] = ()
+    rules: ProjectFile | None = None
+    context: tuple[ProjectFile, ...] = ()
     left_out: tuple[str, ...] = ()
     """What cannot be given, a sentence each."""
-    named: tuple[Given, ...] = ()
+    named: tuple[ProjectFile, ...] = ()
     """Files that the task's text names. A small model is shown them: it writes a file whole, without having read it."""
 
     @property
-    def files(self) -> tuple[Given, ...]:
+    def files(self) -> tuple[ProjectFile, ...]:
         return (*((self.rules,) if self.rules else ()), *self.context)
 
     @property
@@ -60,7 +60,7 @@ class Project:
 def project_of(
     context: Sequence[str],
     before: Snapshot,
-    above: Mapping[str, Given],
+    above: Mapping[str, ProjectFile],
     redact: Callable[[str], str],
     task: str = "",
 ) -> Project:
@@ -71,7 +71,7 @@ def project_of(
         text = _text(name, before)
         if text is None and name in before.files:
             left_out.append(f"{name} is not read: it is no text, too large, or a link that leads elsewhere.")
-        rules = Given(name, text) if text is not None else above.get(name)
+        rules = ProjectFile(name, text) if text is not None else above.get(name)
         if rules is not None and rules.text.strip():
             found.append(rules)
     named = [path for path in before.files if context and matcher(context)(path)]
@@ -82,7 +82,7 @@ def project_of(
             left_out.append(f"context: {clip(pattern, 80)} matches no file in its directory.")
     if unread:
         left_out.append(f"context: not given, no text that can be shown: {list_names(unread, 5, 80)}.")
-    files = [Given(path, text) for path, text in texts.items() if text is not None]
+    files = [ProjectFile(path, text) for path, text in texts.items() if text is not None]
     if len(files) > MAX_FILES:
         left_out.append(f"context: {len(files):,} files match; the first {MAX_FILES} are given.")
     first = found[0] if found else None
@@ -94,7 +94,7 @@ def project_of(
     )
 
 
-def _named(task: str, before: Snapshot, known: Collection[str]) -> Iterator[Given]:
+def _named(task: str, before: Snapshot, known: Collection[str]) -> Iterator[ProjectFile]:
     """Small files that it names, without those that it is given anyway, as long as there is room."""
     room = MAX_NAMED
     for path in named_paths(task, before.files):
@@ -103,7 +103,7 @@ def _named(task: str, before: Snapshot, known: Collection[str]) -> Iterator[Give
             continue
         if len(entry.text) <= room:
             room -= len(entry.text)
-            yield Given(path, entry.text)
+            yield ProjectFile(path, entry.text)
 
 
 def unchanged(project: Project, before: Snapshot, known: Mapping[str, str] | None) -> tuple[Project, str]:
@@ -117,7 +117,7 @@ def unchanged(project: Project, before: Snapshot, known: Mapping[str, str] | Non
     )
 
 
-def fitting(files: Sequence[Given], most: int) -> list[Given]:
+def fitting(files: Sequence[ProjectFile], most: int) -> list[ProjectFile]:
     """In so many characters together: small files whole, of large ones the beginning and the end."""
     room = shares({one.path: len(one.text) for one in files}, most, {})
     return [one._replace(text=shortened(one.text, room[one.path])) for one in files]

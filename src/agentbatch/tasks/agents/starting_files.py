@@ -12,7 +12,7 @@ ADDED_TO = frozenset({"coders.toml"})
 """Files of which the user's own adds to ours: a copy would keep what is new in a later version from being used."""
 
 
-class Placed(NamedTuple):
+class StartingFile(NamedTuple):
     """What became of one file."""
 
     done: Literal["kept", "created", "added"]
@@ -20,7 +20,7 @@ class Placed(NamedTuple):
     """Its path; for `added` also what was added to it."""
 
 
-def place_starting_files(target: Path, *, prompts: bool = False) -> list[Placed]:
+def place_starting_files(target: Path, *, prompts: bool = False) -> list[StartingFile]:
     """Put them into `target`. `prompts`: also agents/ and prompts/, which from then on win over those of newer
     versions. Raises UserError when they cannot be written."""
     checkout = PACKAGE.parent.parent
@@ -42,24 +42,24 @@ def place_starting_files(target: Path, *, prompts: bool = False) -> list[Placed]
     if tasks and not (target / "task.json").exists():
         del sources["task.json"]  # it would be taken in place of that one
     try:
-        placed = [Placed("kept", str(target / tasks))] if "task.json" not in sources else []
+        placed = [StartingFile("kept", str(target / tasks))] if "task.json" not in sources else []
         placed += [_put(target / name, source.read_bytes()) for name, source in sources.items()]
         return placed + _ignore_env(target)
     except OSError as error:
         raise UserError(f"init: {error.filename or target}: {error.strerror or error}.") from None
 
 
-def _put(path: Path, content: bytes) -> Placed:
+def _put(path: Path, content: bytes) -> StartingFile:
     if path.exists() or path.is_symlink():
-        return Placed("kept", str(path))
+        return StartingFile("kept", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     if path.name == ".env":
         path.chmod(0o600)
-    return Placed("created", str(path))
+    return StartingFile("created", str(path))
 
 
-def _ignore_env(target: Path) -> list[Placed]:
+def _ignore_env(target: Path) -> list[StartingFile]:
     """Keys must not be committed: .env goes into .gitignore."""
     ignore = target / ".gitignore"
     lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
@@ -67,4 +67,4 @@ def _ignore_env(target: Path) -> list[Placed]:
     if not missing:
         return []
     ignore.write_text("\n".join([*lines, *missing]) + "\n", encoding="utf-8")
-    return [Placed("added", f"{', '.join(missing)} to {ignore}")]
+    return [StartingFile("added", f"{', '.join(missing)} to {ignore}")]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agentbatch.runs.events import AttemptStanding, attempt_number
-from agentbatch.tasks.evaluator.evaluator import Tried
+from agentbatch.tasks.evaluator.evaluator import CheckOutcome
 from agentbatch.text import counted
 
 MAX_TOLD = 3
@@ -24,7 +24,7 @@ class Candidate:
     attempt: str
     """Its id."""
     completed: bool
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[CheckOutcome, ...] = ()
     """The checks of all attempts on its work, in the same order for each; empty: there was nothing to try it for."""
     score: float = 0.0
     """The judge's, of its latest evaluation."""

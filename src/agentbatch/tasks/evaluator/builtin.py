@@ -25,14 +25,14 @@ from agentbatch.tasks.evaluator.coder_prompts import (
 )
 from agentbatch.tasks.evaluator.controller import Evaluated, FollowUpKind, TaskController, TaskPosition
 from agentbatch.tasks.evaluator.evaluator import (
+    CheckOutcome,
     Continue,
     Decision,
     Done,
+    EvaluatorRecord,
     Found,
-    Known,
     Prepared,
     Start,
-    Tried,
     TurnEvidence,
 )
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
@@ -157,7 +157,9 @@ class BuiltinEvaluator:
             record=self._record(evaluated),
         )
 
-    async def compare(self, before: Snapshot, after: Snapshot, known: Sequence[Known]) -> Sequence[Tried]:
+    async def compare(
+        self, before: Snapshot, after: Snapshot, known: Sequence[EvaluatorRecord]
+    ) -> Sequence[CheckOutcome]:
         work = Work(1, before, after, self._running().silent())
         tried = [*await self._checks.tried(work)]
         if self._own is not None:

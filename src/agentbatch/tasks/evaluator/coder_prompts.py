@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from agentbatch.redaction import Redactor
 from agentbatch.runs.events import VerdictReached
-from agentbatch.tasks.agents.error_lines import find_spot
+from agentbatch.tasks.agents.error_lines import find_error
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.agents.shorten import last_lines, shortened
 from agentbatch.tasks.coders.coder import LOOPS, PromptStyle, TurnOutcome
@@ -67,7 +67,7 @@ def fresh_prompt(
 
 def _last_error(tail: str, root: str) -> str:
     output = last_lines(tail, LAST_LINES, MAX_LAST_LINES)
-    spot = find_spot(tail, root)
+    spot = find_error(tail, root)
     if spot.error not in output:  # a test runner's last lines are its counts
         output = "\n".join(part for part in (spot.place, spot.error, output) if part)
     return output

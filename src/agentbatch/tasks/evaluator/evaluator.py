@@ -88,7 +88,7 @@ class Done(NamedTuple):
 Decision = Continue | Done
 
 
-class Tried(NamedTuple):
+class CheckOutcome(NamedTuple):
     """What one check gave on the work of one attempt."""
 
     check: str
@@ -99,7 +99,7 @@ class Tried(NamedTuple):
     """What came of it, where that says more: a value."""
 
 
-class Known(NamedTuple):
+class EvaluatorRecord(NamedTuple):
     """What an attempt's evaluator has left: `Prepared.record`, and `Found.record` of its latest evaluation."""
 
     prepared: Mapping[str, Any]
@@ -161,7 +161,9 @@ class Evaluator(Protocol):
         by today's limits."""
         ...
 
-    async def compare(self, before: Snapshot, after: Snapshot, known: Sequence[Known]) -> Sequence[Tried]:
+    async def compare(
+        self, before: Snapshot, after: Snapshot, known: Sequence[EvaluatorRecord]
+    ) -> Sequence[CheckOutcome]:
         """Try the work as it is in this task's checks and those that were prepared for the other attempts at it
         (`known`, of all, in the same order for each): the same list of checks for each attempt. No model is asked, and
         nothing of it is kept in the directory. After `prepare`."""

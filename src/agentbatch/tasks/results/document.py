@@ -6,11 +6,11 @@ from typing import Any
 
 from agentbatch.runs import events as e
 from agentbatch.runs.check_words import tallies
-from agentbatch.runs.state.bills import Bill, Drafted, HandedOver, total_cost, total_usage
+from agentbatch.runs.state.bills import Bill, DraftBill, HandoverBill, total_cost, total_usage
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import Said, TaskState
 from agentbatch.spending.pricing import ComparisonRow
-from agentbatch.spending.tiering import Spent, handover, tiering
+from agentbatch.spending.tiering import PartSpending, handover, tiering
 from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.tasks.bakeoff.document import bake_off_document
 from agentbatch.usage import Usage
@@ -215,15 +215,15 @@ def _coder_escalation(tasks: Sequence[TaskState]) -> dict[str, Any] | None:
     }
 
 
-def _spent(spent: Spent) -> dict[str, Any]:
+def _spent(spent: PartSpending) -> dict[str, Any]:
     return {"cost": spent.cost, **spent.usage.document()}
 
 
-def _handed_over(handed: HandedOver) -> dict[str, Any]:
+def _handed_over(handed: HandoverBill) -> dict[str, Any]:
     return {"coders": list(handed.coders), "cost": handed.cost, **handed.usage.document()}
 
 
-def _drafted(drafted: Drafted) -> dict[str, Any]:
+def _drafted(drafted: DraftBill) -> dict[str, Any]:
     """`strongerCost` and `saved` are estimates: another model needs other tokens."""
     return {
         "models": list(drafted.models),

@@ -33,14 +33,14 @@ class Step:
     answers: list[Answer] = field(default_factory=list)
 
 
-class Shortened(NamedTuple):
+class ConversationShortened(NamedTuple):
     """The conversation went on from a part of it; what it was before stands above."""
 
 
-Happening = Step | Shortened | e.Event
+TranscriptItem = Step | ConversationShortened | e.Event
 
 
-def steps(events: Iterable[e.Event]) -> list[Happening]:
+def steps(events: Iterable[e.Event]) -> list[TranscriptItem]:
     """The steps, and between them what is not said in the conversation: iterations, calls of the evaluator, calls that
     failed, checks, verdicts.
 
@@ -54,7 +54,7 @@ def steps(events: Iterable[e.Event]) -> list[Happening]:
 
 class _Fold:
     def __init__(self) -> None:
-        self.found: list[Happening] = []
+        self.found: list[TranscriptItem] = []
         self._iteration = 0
         self._generation = 0
         self._copying = False
@@ -87,7 +87,7 @@ class _Fold:
         role, text = str(message.get("role")), text_of(message)
         if event.generation != self._generation:
             self._generation, self._copying = event.generation, True
-            self.found.append(Shortened())
+            self.found.append(ConversationShortened())
         if self._copying and (role not in ("system", "user") or text in self._said):
             return
         if role == "tool":

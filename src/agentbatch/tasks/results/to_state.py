@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from agentbatch.errors import UserError
 from agentbatch.problems import first_problem
 from agentbatch.runs import events as e
-from agentbatch.runs.state.bills import UNKNOWN_MODEL, Bill, Drafted, HandedOver, merge_bills
+from agentbatch.runs.state.bills import UNKNOWN_MODEL, Bill, DraftBill, HandoverBill, merge_bills
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import Said, TaskState
 from agentbatch.tasks.results.shape import (
@@ -172,10 +172,10 @@ def _bills(result: Result) -> tuple[Bill, ...]:
     return tuple(bills)
 
 
-def _drafted(shape: DraftedShape | None) -> Drafted | None:
+def _drafted(shape: DraftedShape | None) -> DraftBill | None:
     if shape is None:
         return None
-    return Drafted(
+    return DraftBill(
         models=tuple(shape.models),
         usage=_usage(shape),
         cost=shape.cost,
@@ -183,10 +183,10 @@ def _drafted(shape: DraftedShape | None) -> Drafted | None:
     )
 
 
-def _handed_over(shape: HandedOverShape | None) -> HandedOver | None:
+def _handed_over(shape: HandedOverShape | None) -> HandoverBill | None:
     if shape is None:
         return None
-    return HandedOver(coders=tuple(shape.coders), usage=_usage(shape), cost=shape.cost)
+    return HandoverBill(coders=tuple(shape.coders), usage=_usage(shape), cost=shape.cost)
 
 
 def _usage(tokens: Tokens | None) -> Usage:

@@ -7,7 +7,7 @@ from agentbatch import __version__
 from agentbatch.files import json_line
 from agentbatch.runs.state.bills import Bill
 from agentbatch.runs.state.task_state import TaskState
-from agentbatch.tasks.results.steps import Happening, Step, calls_of, text_of
+from agentbatch.tasks.results.steps import Step, TranscriptItem, calls_of, text_of
 
 TRANSCRIPT = "coder.traj.json"
 """In the task's folder."""
@@ -17,7 +17,7 @@ TRAJECTORY_FORMAT = "mini-swe-agent-1.1"
 
 
 def trajectory(
-    task: TaskState, messages: Sequence[Mapping[str, Any]], happened: Iterable[Happening] = ()
+    task: TaskState, messages: Sequence[Mapping[str, Any]], happened: Iterable[TranscriptItem] = ()
 ) -> str:
     """The document as JSON, a message a line. `messages` are as sent to the model; what a call cost by which one came
     stands in its `extra`, as far as `happened` has it."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentbatch.runs.store.store import Store
-from agentbatch.tasks.agents.project import Given
+from agentbatch.tasks.agents.project import ProjectFile
 from agentbatch.tasks.coders.coder import Coders
 from agentbatch.tasks.evaluator.evaluator import Evaluators
 from agentbatch.tasks.run.beginning.beginnings import Beginnings
@@ -26,7 +26,7 @@ class RunContext:
     """Seconds for each command that verifies; the evaluator's."""
     worded: Callable[[Sequence[str]], str]
     """What the user says, as a coder is told it."""
-    above: Mapping[Path, Mapping[str, Given]] = field(default_factory=dict)
+    above: Mapping[Path, Mapping[str, ProjectFile]] = field(default_factory=dict)
     """By a task's directory, what lies above it of the project's rules, as it was before the run (project.RULES)."""
     apply: bool = False
     """What a completed task changed in its copy is brought back into its directory."""

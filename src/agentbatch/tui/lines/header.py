@@ -30,7 +30,7 @@ ROOMY = 110
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunStanding:
     """How a run stands at a moment: what takes a walk over its tasks."""
 
     counts: dict[ShownStatus, int]
@@ -46,7 +46,7 @@ class Standing:
     """Until when the run sleeps, and why; empty: it does not."""
 
 
-def standing(state: RunState, condition: RunCondition, now: float) -> Standing:
+def standing(state: RunState, condition: RunCondition, now: float) -> RunStanding:
     """`now`: epoch seconds."""
     alive = condition == "running"
     counts: dict[ShownStatus, int] = {}
@@ -62,14 +62,14 @@ def standing(state: RunState, condition: RunCondition, now: float) -> Standing:
     left = kind_of(state.info).seconds_left(state, now) if alive and not resting else None
     asleep = asleep_text(state.asleep, now) if alive and state.asleep is not None else ""
     cause = wait_words(Counter(causes).most_common(1)[0][0]) if causes else ""
-    return Standing(counts, len(ends), wait, left, cause, asleep)
+    return RunStanding(counts, len(ends), wait, left, cause, asleep)
 
 
 def header_lines(
     state: RunState,
     title: str,
     condition: RunCondition,
-    seen: Standing,
+    seen: RunStanding,
     seconds: float,
     columns: int,
     glyphs: Glyphs,
@@ -124,7 +124,7 @@ def _models(info: RunStarted) -> str:
 
 
 def _second(
-    state: RunState, condition: RunCondition, seen: Standing, seconds: float, columns: int, glyphs: Glyphs
+    state: RunState, condition: RunCondition, seen: RunStanding, seconds: float, columns: int, glyphs: Glyphs
 ) -> Content:
     parts: list[Content] = []
     for word, statuses, sign in _COUNTS:
@@ -153,11 +153,11 @@ def _second(
     return Content.assemble(left, " " * gap, (right, "bold"))
 
 
-def _for(seen: Standing) -> str:
+def _for(seen: RunStanding) -> str:
     return f" {duration(seen.wait)}" if seen.wait else ""
 
 
-def _notice(state: RunState, seen: Standing, columns: int) -> list[Content]:
+def _notice(state: RunState, seen: RunStanding, columns: int) -> list[Content]:
     lines = []
     if seen.asleep:
         return [Content.styled(clip(seen.asleep, columns), "bold $text-warning")]

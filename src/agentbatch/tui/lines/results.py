@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from agentbatch.display.reports.runs.results_list import Listed
+from agentbatch.display.reports.runs.results_list import ListedRun
 from agentbatch.display.reports.runs.runs_table import ago
 from agentbatch.runs.kind import models_text
 from agentbatch.runs.listing import RunCondition
@@ -35,7 +35,7 @@ class Columns:
     models: int
 
 
-def columns_of(listed: Sequence[Listed], room: int) -> Columns:
+def columns_of(listed: Sequence[ListedRun], room: int) -> Columns:
     """`room`: cells of a line."""
     longest = max((width(clip(one.source.name, NAME_WIDTH)) for one in listed), default=4)
     fixed = 4 + _CONDITION + _BEGUN + _TASKS + _COST + 6
@@ -56,7 +56,7 @@ def head_line(columns: Columns) -> Content:
     return Content.styled(" ".join(cells), "$foreground-muted")
 
 
-def result_line(one: Listed, columns: Columns, now: float, glyphs: Glyphs, *, marked: bool) -> Content:
+def result_line(one: ListedRun, columns: Columns, now: float, glyphs: Glyphs, *, marked: bool) -> Content:
     """One run or file; what cannot be read says why. `now`: epoch seconds."""
     mark = (f"{glyphs['marked']} ", "bold $text-accent") if marked else "  "
     name = pad(one.source.name, columns.name)

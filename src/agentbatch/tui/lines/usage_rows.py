@@ -25,7 +25,7 @@ BUDGET_BAR = 16
 """Cells of a budget's bar."""
 
 
-class Spent(NamedTuple):
+class UsageRow(NamedTuple):
     """What was spent by a task, or by a run, and what it may spend."""
 
     bills: tuple[Bill, ...]
@@ -39,11 +39,11 @@ class Spent(NamedTuple):
     """False: from a file that says neither which role nor which model it was."""
 
 
-def spent_by_run(state: RunState, has_roles: bool) -> Spent:
+def spent_by_run(state: RunState, has_roles: bool) -> UsageRow:
     """All tasks together; the budgets are the run's."""
     settings = state.info.settings if state.info is not None else {}
     cost, most = settings.get("max_cost"), settings.get("max_tokens")
-    return Spent(
+    return UsageRow(
         state.bills,
         sum(task.attempts for task in state.tasks.values()),
         float(cost) if isinstance(cost, int | float) else None,
@@ -57,10 +57,10 @@ def _has_drafts(bill: Bill) -> bool:
     return bill.drafted is not None or bill.handed_over is not None
 
 
-def spent_by_task(state: RunState, task_id: str, has_roles: bool) -> Spent:
+def spent_by_task(state: RunState, task_id: str, has_roles: bool) -> UsageRow:
     """One task of the run, with the budget of its own."""
     task = state.by_id[task_id]
-    return Spent(
+    return UsageRow(
         task.bills, task.attempts, task.max_cost, task.max_tokens, escalation_words([task]), has_roles
     )
 
@@ -70,7 +70,7 @@ def plain(figure: str, glyphs: Glyphs) -> str:
     return figure.replace("≈", "~").replace("≥", ">").replace(UNKNOWN, "-") if glyphs.ascii else figure
 
 
-def usage_lines(spent: Spent, columns: int, glyphs: Glyphs) -> list[Line]:
+def usage_lines(spent: UsageRow, columns: int, glyphs: Glyphs) -> list[Line]:
     """A table: a line a role and model, and their sum; requests below it."""
     bills = [bill for bill in spent.bills if bill.usage.calls or bill.usage.total]
     if not bills:
@@ -140,7 +140,7 @@ def plain_ellipsis(text: str, glyphs: Glyphs) -> str:
     return text.replace("…", glyphs["ellipsis"]) if glyphs.ascii else text
 
 
-def _requests(spent: Spent, glyphs: Glyphs) -> Line:
+def _requests(spent: UsageRow, glyphs: Glyphs) -> Line:
     """How many requests it took: an attempt that failed is sent again."""
     usage = total_usage(spent.bills)
     answered = usage.calls
@@ -159,7 +159,7 @@ def _requests(spent: Spent, glyphs: Glyphs) -> Line:
     return Line(text, "dim")
 
 
-def budget_lines(spent: Spent, whose: str, glyphs: Glyphs) -> list[Line]:
+def budget_lines(spent: UsageRow, whose: str, glyphs: Glyphs) -> list[Line]:
     """How much of its budget is used; `whose`: `run` or `task`. Empty: it has none."""
     lines = []
     if spent.max_cost is not None:

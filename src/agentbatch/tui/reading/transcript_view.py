@@ -8,7 +8,7 @@ from agentbatch.patterns import regex
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line, as_text
 from agentbatch.tui.lines.transcript.block_lines import Scene, lines_of, opens
-from agentbatch.tui.lines.transcript.blocks import Block, Key, Said, Told, is_open, keys_of
+from agentbatch.tui.lines.transcript.blocks import Block, CoderMessage, Key, NoteToCoder, is_open, keys_of
 from agentbatch.tui.lines.transcript.transcript import Transcript
 from agentbatch.tui.reading.transcript import TranscriptReading
 
@@ -94,7 +94,11 @@ class TranscriptView:
         for places in self._backwards():
             shown = [(place, holding is None or self._may_hold(place, holding)) for place in places]
             # What only its message shows need not be looked at without it.
-            shown = [(at, may) for at, may in shown if may or not isinstance(self.blocks[at], Said | Told)]
+            shown = [
+                (at, may)
+                for at, may in shown
+                if may or not isinstance(self.blocks[at], CoderMessage | NoteToCoder)
+            ]
             for place, lines in self._shown(shown).items():
                 found = [Hit(place, at) for at, line in enumerate(lines) if needle.search(line.text)]
                 hits += reversed(found)

@@ -11,7 +11,7 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
-from agentbatch.display.reports.runs.results_list import Listed, Lister
+from agentbatch.display.reports.runs.results_list import ListedRun, Lister
 from agentbatch.display.reports.runs.run_comparison import RunComparison, compare_runs
 from agentbatch.errors import UserError
 from agentbatch.runs.listing import require_tasks
@@ -71,7 +71,7 @@ class ResultsScreen(SizedScreen[None]):
         self._glyphs = glyphs
         self._now = now
         self._lister = Lister()
-        self._listed: list[Listed] | None = None
+        self._listed: list[ListedRun] | None = None
         self._marked: list[Source] = []
 
     def compose(self) -> ComposeResult:
@@ -120,7 +120,7 @@ class ResultsScreen(SizedScreen[None]):
         )
 
     @property
-    def _chosen(self) -> Listed | None:
+    def _chosen(self) -> ListedRun | None:
         place = self._table.highlighted
         return self._listed[place] if self._listed and place is not None else None
 

@@ -20,7 +20,7 @@ from agentbatch.text import harmless
 from agentbatch.tui.keys import bindings, keys_of
 from agentbatch.tui.lines.filter import FilterError, parse_filter
 from agentbatch.tui.lines.glyphs import Glyphs
-from agentbatch.tui.lines.header import Standing, header_lines, standing
+from agentbatch.tui.lines.header import RunStanding, header_lines, standing
 from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.screens.comparing.bake_off import BakeOffScreen
 from agentbatch.tui.screens.comparing.compare_models import CompareModelsScreen
@@ -71,7 +71,7 @@ class RunScreen(LeavingRun):
         self._now = now
         self.engine = engine
         self._redact = redact
-        self._standing: Standing = standing(view.state, view.condition, now())
+        self._standing: RunStanding = standing(view.state, view.condition, now())
         self._condition = view.condition
 
     def compose(self) -> ComposeResult:

@@ -14,7 +14,7 @@ from agentbatch.runs.control.user_message import MAX_MESSAGE, TOO_LONG, readable
 from agentbatch.tui.screens.closed_once import ClosedOnce
 
 
-class Written(NamedTuple):
+class DraftMessage(NamedTuple):
     text: str
     is_said: bool
     """False: it was only left for now."""
@@ -30,7 +30,7 @@ class Words(TextArea):
             self.screen.query_one("#say-problem", Static).update(TOO_LONG)
 
 
-class SayScreen(ModalScreen[Written], ClosedOnce[Written]):
+class SayScreen(ModalScreen[DraftMessage], ClosedOnce[DraftMessage]):
     CSS_PATH = "say.tcss"
     BINDINGS = [  # noqa: RUF012 - as Textual has it
         Binding("ctrl+s,f5", "say", "Say", show=False, priority=True),
@@ -63,7 +63,7 @@ class SayScreen(ModalScreen[Written], ClosedOnce[Written]):
         except UserError as error:
             self.query_one("#say-problem", Static).update(str(error))
             return
-        self.dismiss(Written(text, is_said=True))
+        self.dismiss(DraftMessage(text, is_said=True))
 
     def action_leave(self) -> None:
-        self.dismiss(Written(self.query_one(Words).text, is_said=False))
+        self.dismiss(DraftMessage(self.query_one(Words).text, is_said=False))

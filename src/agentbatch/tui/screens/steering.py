@@ -13,7 +13,7 @@ from agentbatch.text import clip
 from agentbatch.tui.keys import keys_of
 from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.screens.ask import AskScreen, Choice
-from agentbatch.tui.screens.say import SayScreen, Written
+from agentbatch.tui.screens.say import DraftMessage, SayScreen
 from agentbatch.tui.screens.sized import SizedScreen
 
 STEERING = frozenset(name for key in keys_of("run") if key.steers for name in key.keys.split(","))
@@ -104,7 +104,7 @@ class SteeringKeys(SizedScreen[None]):
             return
         task_id = task.id
 
-        def written(answer: Written | None) -> None:
+        def written(answer: DraftMessage | None) -> None:
             if answer is None:
                 return
             self._drafts[task_id] = answer.text  # until it is said: a refusal loses nothing

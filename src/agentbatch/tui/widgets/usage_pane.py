@@ -12,7 +12,7 @@ from agentbatch.runs.state.bills import has_roles
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.model_bars import comparison_lines
 from agentbatch.tui.lines.render import Line, text_lines
-from agentbatch.tui.lines.usage_rows import Spent, budget_lines, spent_by_run, spent_by_task, usage_lines
+from agentbatch.tui.lines.usage_rows import UsageRow, budget_lines, spent_by_run, spent_by_task, usage_lines
 from agentbatch.tui.reading.prices import PriceReading
 from agentbatch.tui.reading.view import RunView
 from agentbatch.tui.widgets.radio_row import RadioRow
@@ -98,7 +98,7 @@ class UsagePane(VerticalScroll):
         self._budgets.set_lines(budget_lines(spent, whose, self._glyphs))
         self._comparison.set_lines(self._models(spent, columns, self._prices))
 
-    def _models(self, spent: Spent, columns: int, prices: PriceReading) -> list[Line]:
+    def _models(self, spent: UsageRow, columns: int, prices: PriceReading) -> list[Line]:
         if not any(bill.usage.total for bill in spent.bills):
             return []
         comparison = prices.comparison(spent.bills)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from agentbatch.workspace.sandbox.seccomp import AF_VSOCK, REFUSED, Refused
+from agentbatch.workspace.sandbox.seccomp import AF_VSOCK, REFUSED, RefusedCall
 
 Profile = Mapping[str, Any]
 """As engines read it (containers/common, pkg/seccomp/types.go)."""
@@ -53,7 +53,7 @@ def _without(rule: Mapping[str, Any], calls: frozenset[str]) -> Rule:
     return {**rule, "names": [name for name in names if name not in calls]}
 
 
-def _rules(refused: Refused) -> Iterator[Rule]:
+def _rules(refused: RefusedCall) -> Iterator[Rule]:
     error = {"action": "SCMP_ACT_ERRNO", "errnoRet": refused.error}
     if refused.bits:
         yield {**_rule(refused.call, "SCMP_CMP_MASKED_EQ", refused.bits, refused.bits), **error}

@@ -13,7 +13,7 @@ from agentbatch.workspace.containers.images.filling import fill
 from agentbatch.workspace.containers.images.images import Had
 from agentbatch.workspace.containers.mounts import Bind, Folders, plan_binds
 from agentbatch.workspace.sandbox.mounts import out_of_reach
-from agentbatch.workspace.sandbox.walls import Wrapped, check_hidden, known_now
+from agentbatch.workspace.sandbox.walls import WrappedCommand, check_hidden, known_now
 from agentbatch.workspace.workspace import Image, Limits
 
 AT_ONCE = 4
@@ -47,15 +47,15 @@ class ContainerWalls:
     async def enter(self) -> None:
         await self._container.enter()
 
-    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> Wrapped:
+    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> WrappedCommand:
         self.check()
         words = self._container.command(env, self.directory, argv, talked=False)
-        return Wrapped(words, dict(self._container.engine.env))
+        return WrappedCommand(words, dict(self._container.engine.env))
 
-    def lend(self, argv: Sequence[str], env: Mapping[str, str], *, terminal: bool) -> Wrapped:
+    def lend(self, argv: Sequence[str], env: Mapping[str, str], *, terminal: bool) -> WrappedCommand:
         self.check()
         words = self._container.command(env, self.directory, argv, talked=True, terminal=terminal)
-        return Wrapped(words, dict(self._container.engine.env))
+        return WrappedCommand(words, dict(self._container.engine.env))
 
     async def leave(self) -> str:
         return await self._container.leave()

@@ -16,7 +16,7 @@ from agentbatch.workspace.files.diff.file_diff import describable
 from agentbatch.workspace.files.snapshot.contents import Contents
 from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
 from agentbatch.workspace.isolation.begun import Commits, Sources, look_at_copy
-from agentbatch.workspace.isolation.copy.apply_back import Applied, apply_back
+from agentbatch.workspace.isolation.copy.apply_back import ApplyResult, apply_back
 from agentbatch.workspace.isolation.included import IncludedFiles, bring_included
 from agentbatch.workspace.isolation.isolated_dir import IsolatedDir
 from agentbatch.workspace.isolation.making import discard, make_copy, make_worktree, remove, remove_unmade
@@ -122,7 +122,7 @@ class Isolation:
 
     async def apply_back(
         self, isolated: IsolatedDir, before: Snapshot, after: Snapshot, own_files: Sequence[Path] = ()
-    ) -> Applied:
+    ) -> ApplyResult:
         """Bring a copy's changes back into the task's directory, all or nothing; one task after another. `own_files`:
         files and folders of the user's, from which the next run reads its settings: they do not come back."""
         async with self._applying:
@@ -151,7 +151,7 @@ def is_disposable(
     before: Snapshot,
     after: Snapshot,
     kept: KeptWork,
-    applied: Applied | None = None,
+    applied: ApplyResult | None = None,
 ) -> bool:
     """Whether the directory can be discarded without losing anything: its work is whole on the branch, in the
     directory, or, of a completed task and of an attempt that is not taken, in changes.patch. Pure."""

@@ -15,7 +15,7 @@ from agentbatch.workspace.sandbox.limits import TaskLimits
 from agentbatch.workspace.sandbox.machine import only_for_some, proc_arguments
 from agentbatch.workspace.sandbox.mounts import Mount, capabilities, out_of_reach, plan_mounts
 from agentbatch.workspace.sandbox.seccomp import compiled
-from agentbatch.workspace.sandbox.walls import Known, Wrapped, check_hidden, known_now
+from agentbatch.workspace.sandbox.walls import Known, WrappedCommand, check_hidden, known_now
 
 PROBE_TIMEOUT = 15.0
 """Seconds; bwrap needs hundredths of one, a machine under load more."""
@@ -103,16 +103,16 @@ class Sandbox:
         over = [mount for mount in self.mounts if place.is_relative_to(mount.place)]
         return bool(over) and over[-1].kind == "covered"
 
-    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> Wrapped:
+    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> WrappedCommand:
         """It looks at the disk: what has gone outside of `root` is left out."""
         self.check()
         if self.name == "none":
-            return Wrapped(self._limited(argv), dict(env))
+            return WrappedCommand(self._limited(argv), dict(env))
         handles = (_readable(self.filter),) if self.filter else ()
         words, outside = self._walled(argv, env, handles)
-        return Wrapped(self._limited(words), outside, handles)
+        return WrappedCommand(self._limited(words), outside, handles)
 
-    def lend(self, argv: Sequence[str], env: Mapping[str, str], *, terminal: bool) -> Wrapped:
+    def lend(self, argv: Sequence[str], env: Mapping[str, str], *, terminal: bool) -> WrappedCommand:
         return self.wrap(argv, env)
 
     def _limited(self, words: Sequence[str]) -> list[str]:

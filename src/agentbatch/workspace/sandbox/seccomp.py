@@ -19,7 +19,7 @@ TIOCSTI, TIOCLINUX = 0x5412, 0x541C
 """Of ioctl(2)."""
 
 
-class Refused(NamedTuple):
+class RefusedCall(NamedTuple):
     """One system call that is not made."""
 
     call: str
@@ -33,31 +33,31 @@ class Refused(NamedTuple):
 
 
 REFUSED = (
-    Refused("unshare", errno.EPERM, bits=CLONE_NEWUSER),
-    Refused("clone", errno.EPERM, bits=CLONE_NEWUSER),
+    RefusedCall("unshare", errno.EPERM, bits=CLONE_NEWUSER),
+    RefusedCall("clone", errno.EPERM, bits=CLONE_NEWUSER),
     # Its flags lie in memory, where no filter sees them. For this error libraries use clone instead
     # (CVE-2021-41133; moby/moby 42681).
-    Refused("clone3", errno.ENOSYS),
+    RefusedCall("clone3", errno.ENOSYS),
     # Keys of the user whose session started us, which lie in no namespace; and notes from one command to the next.
     # For this error runc, systemd and Kerberos go on without.
-    Refused("add_key", errno.ENOSYS),
-    Refused("request_key", errno.ENOSYS),
-    Refused("keyctl", errno.ENOSYS),
+    RefusedCall("add_key", errno.ENOSYS),
+    RefusedCall("request_key", errno.ENOSYS),
+    RefusedCall("keyctl", errno.ENOSYS),
     # What the machine's kernel has said.
-    Refused("syslog", errno.EPERM),
+    RefusedCall("syslog", errno.EPERM),
     # The host of a virtual machine, and its other guests, which --no-network does not keep away (moby/moby 44562).
-    Refused("socket", errno.EAFNOSUPPORT, equals=AF_VSOCK),
+    RefusedCall("socket", errno.EAFNOSUPPORT, equals=AF_VSOCK),
     # Its arguments lie in memory: libraries use socket instead.
-    Refused("socketcall", errno.ENOSYS, equals=SYS_SOCKET),
+    RefusedCall("socketcall", errno.ENOSYS, equals=SYS_SOCKET),
     # Makes sockets of any kind without asking for one; libuv and others go on without it (moby/moby 46762).
-    Refused("io_uring_setup", errno.ENOSYS),
+    RefusedCall("io_uring_setup", errno.ENOSYS),
     # Types into a terminal, or pastes: that of a person who looks into a task's place (CVE-2017-5226, CVE-2023-28100).
-    Refused("ioctl", errno.EPERM, equals=TIOCSTI, argument=1),
-    Refused("ioctl", errno.EPERM, equals=TIOCLINUX, argument=1),
+    RefusedCall("ioctl", errno.EPERM, equals=TIOCSTI, argument=1),
+    RefusedCall("ioctl", errno.EPERM, equals=TIOCLINUX, argument=1),
     # Into the kernel itself; as a rule closed to users anyway, by settings that differ from machine to machine.
-    Refused("bpf", errno.ENOSYS),
-    Refused("perf_event_open", errno.ENOSYS),
-    Refused("userfaultfd", errno.ENOSYS),
+    RefusedCall("bpf", errno.ENOSYS),
+    RefusedCall("perf_event_open", errno.ENOSYS),
+    RefusedCall("userfaultfd", errno.ENOSYS),
 )
 """Not in it: `ptrace` (debuggers; no process of another is seen), `mount` and its like and `setns` (without a user
 namespace they need rights that no command has), `personality` (`setarch`, debuggers)."""
@@ -146,7 +146,7 @@ def _part(way: Machine) -> list[Step]:
     return [*steps, Step(RETURN, ALLOW)]
 
 
-def _answer(refused: Refused) -> list[Step]:
+def _answer(refused: RefusedCall) -> list[Step]:
     error = Step(RETURN, ERROR | refused.error)
     if not refused.bits and not refused.equals:
         return [error]

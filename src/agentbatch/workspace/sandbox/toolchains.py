@@ -28,7 +28,7 @@ MAX_LINKS = 40
 
 
 @dataclass
-class Exposed:
+class ExposedPaths:
     """What to show again of hidden trees, read-only."""
 
     trees: set[Path] = field(default_factory=set)
@@ -83,7 +83,7 @@ def _whole(root: Path, places: Iterable[str]) -> list[Path]:
 
 def exposed_toolchains(
     path_variable: str, home: Path, hidden: Callable[[Path], bool], off_limits: Sequence[Path]
-) -> Exposed:
+) -> ExposedPaths:
     """Follow PATH's folders, and the links and venvs in them, to what lies where `hidden` is true.
 
     A tree that contains HOME or one of `off_limits` (the task's directory, what must stay hidden) is never
@@ -102,7 +102,7 @@ class _Finder:
         self._hidden = hidden
         self._off_limits = off_limits
         self._seen: set[Path] = set()
-        self.exposed = Exposed()
+        self.exposed = ExposedPaths()
 
     def add_folder(self, folder: Path) -> None:
         """A folder of programs: its toolchain, and the toolchains that its entries point to."""

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, Self
 from agentbatch.errors import UserError
 
 
-class Wrapped(NamedTuple):
+class WrappedCommand(NamedTuple):
     """What is started so that something runs inside walls."""
 
     argv: list[str]
@@ -60,11 +60,11 @@ class Walls(Protocol):
         """Before each command. Raises OSError where they cannot be had."""
         ...
 
-    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> Wrapped:
+    def wrap(self, argv: Sequence[str], env: Mapping[str, str]) -> WrappedCommand:
         """What runs `argv` with `env` inside. Raises UserError as `check` does, OSError."""
         ...
 
-    def lend(self, argv: Sequence[str], env: Mapping[str, str], *, terminal: bool) -> Wrapped:
+    def lend(self, argv: Sequence[str], env: Mapping[str, str], *, terminal: bool) -> WrappedCommand:
         """The same for a program that a person talks with, in a `terminal` or by its standard streams."""
         ...
 

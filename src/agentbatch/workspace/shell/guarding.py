@@ -35,7 +35,7 @@ DISMISSED = bytes(HEADER)
 STARTED, FAILED, EXITED = b"s", b"f", b"x"
 
 
-class Started:
+class GuardedChild:
     """A process, and the socket over which the engine hears of it; its end there asks for the process's end."""
 
     def __init__(self, pid: int, line: socket.socket) -> None:
@@ -53,7 +53,7 @@ class Guarding:
         self.dismissed = False
         """The engine has said that it is over."""
         self._engine = engine
-        self._started: dict[int, Started] = {}
+        self._started: dict[int, GuardedChild] = {}
         self._woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -114,7 +114,7 @@ class Guarding:
             _tell(line, FAILED + marshal.dumps((error.errno, error.filename)))
             line.close()
         else:
-            one = self._started[pid] = Started(pid, line)
+            one = self._started[pid] = GuardedChild(pid, line)
             self._poll.register(line.fileno(), select.POLLIN)
             _tell(line, STARTED + marshal.dumps(pid))
             one.line.setblocking(False)
@@ -123,7 +123,7 @@ class Guarding:
                 os.close(handle)
         return True
 
-    def _unwanted(self, one: Started) -> None:
+    def _unwanted(self, one: GuardedChild) -> None:
         """The engine waits for its end, or has forgotten it."""
         self._poll.unregister(one.line.fileno())
         one.unwanted = True

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from agentbatch.cancellation import to_the_end
-from agentbatch.workspace.sandbox.walls import Wrapped
+from agentbatch.workspace.sandbox.walls import WrappedCommand
 from agentbatch.workspace.shell.guard import Guard
 from agentbatch.workspace.shell.processes import MarkedProcess
 
@@ -28,7 +28,7 @@ HANGS = 5.0
 """Seconds from hanging up to killing."""
 
 
-async def attend(wrapped: Wrapped, cwd: str, guard: Guard | None) -> int:
+async def attend(wrapped: WrappedCommand, cwd: str, guard: Guard | None) -> int:
     """Run it in this process's terminal, or with its standard streams where there is none. Returns its exit code,
     128 + n where it died of signal n, when all that it has started has ended, too. `guard`: who sees to that where no
     namespace does, also when this process is killed. Raises OSError."""
@@ -48,7 +48,7 @@ async def attend(wrapped: Wrapped, cwd: str, guard: Guard | None) -> int:
 
 
 def _start(
-    wrapped: Wrapped, argv: Sequence[str], cwd: str, streams: tuple[int, int, int], guard: Guard | None
+    wrapped: WrappedCommand, argv: Sequence[str], cwd: str, streams: tuple[int, int, int], guard: Guard | None
 ) -> MarkedProcess:
     stdin, stdout, stderr = streams
     return MarkedProcess(

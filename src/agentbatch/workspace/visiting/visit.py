@@ -25,7 +25,7 @@ FOR_PEOPLE = ("TERM", "COLORTERM", "COLUMNS", "LINES")
 
 
 @dataclass(frozen=True)
-class Seen:
+class ShellEnd:
     """What came of it."""
 
     exit_code: int
@@ -40,7 +40,7 @@ async def open_shell(
     folder: Path,
     environ: Mapping[str, str],
     begins: Callable[[], None],
-) -> Seen:
+) -> ShellEnd:
     """Until it is left. `run`: with a mark of its own; `folder`: the task's; `environ`: the person's variables;
     `begins` is called when it is about to begin. Raises UserError, OSError."""
     scratch, begun = folder / SCRATCH, time.monotonic()
@@ -62,7 +62,7 @@ async def open_shell(
         await run.end_visit()
     done = changes(before, await asyncio.to_thread(take_snapshot, root, before))
     changed = tuple(sorted((*done.added, *done.modified, *done.deleted)))
-    return Seen(code, time.monotonic() - begun, changed)
+    return ShellEnd(code, time.monotonic() - begun, changed)
 
 
 def _for_a_person(env: Mapping[str, str], order: Order, environ: Mapping[str, str]) -> dict[str, str]:

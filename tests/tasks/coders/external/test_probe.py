@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
-from agentbatch.tasks.coders.external.probe import Probed, answered, probe, version_in
+from agentbatch.tasks.coders.external.probe import ProbeResult, answered, probe, version_in
 from tests.support.workspaces import local_workspace
 
 ANSWER = b'{"jsonrpc": "2.0", "id": 1, "result": {"agentInfo": {"version": "1.2"}}}'
@@ -61,12 +61,12 @@ DIES = "import sys\nsys.stdin.readline()\nsys.exit('no license found')"
 @pytest.mark.parametrize(
     ("code", "found"),
     [
-        (SPEAKS, Probed("3.9", True)),
-        (DIES, Probed("3.9", False, "It gave no answer to `initialize`: no license found.")),
-        ("while True: print('x' * 60_000)", Probed("3.9", False, "It gave no answer to `initialize`.")),
+        (SPEAKS, ProbeResult("3.9", True)),
+        (DIES, ProbeResult("3.9", False, "It gave no answer to `initialize`: no license found.")),
+        ("while True: print('x' * 60_000)", ProbeResult("3.9", False, "It gave no answer to `initialize`.")),
     ],
 )
-async def test_a_program_is_asked(tmp_path: Path, code: str, found: Probed) -> None:
+async def test_a_program_is_asked(tmp_path: Path, code: str, found: ProbeResult) -> None:
     python = (sys.executable, "-I", "-S", "-c")
     entry = CoderEntry(
         name="a", protocol="acp", command=(*python, code), version=(*python, "print('version 3.9')")
@@ -86,6 +86,6 @@ async def test_one_that_would_wait_for_a_login_is_not_asked(tmp_path: Path) -> N
     workspace = local_workspace(tmp_path / "work", tmp_path / "outputs")
     try:
         told = "It works with a login of its own only: --coder-login a."
-        assert await probe(entry, workspace) == Probed("1.2", None, told)
+        assert await probe(entry, workspace) == ProbeResult("1.2", None, told)
     finally:
         await workspace.close()

@@ -12,16 +12,16 @@ from agentbatch.tui.lines.transcript.blocks import (
     Block,
     Call,
     Check,
+    CoderMessage,
     Compacted,
     End,
     Head,
     Judged,
     Key,
     Note,
-    Said,
+    NoteToCoder,
     Thought,
-    Titled,
-    Told,
+    TitledText,
 )
 from agentbatch.tui.lines.transcript.transcript import Transcript, compaction_text
 from agentbatch.tui.reading.transcript import TranscriptReading
@@ -56,10 +56,10 @@ async def test_an_iteration_in_its_order(tmp_path: Path) -> None:
     talk.end()
     blocks = read(talk)
     assert kinds(blocks) == [
-        "Head", "Thought", "Said", "Call", "Call", "Check", "Judged", "Head", "End",
+        "Head", "Thought", "CoderMessage", "Call", "Call", "Check", "Judged", "Head", "End",
     ]  # fmt: skip
     assert blocks[0] == Head(1, 4, "Write a.py.", blocks[0].ts)  # type: ignore[union-attr]
-    assert (blocks[1], blocks[2]) == (Thought(Key(0, 2)), Said(Key(0, 2)))
+    assert (blocks[1], blocks[2]) == (Thought(Key(0, 2)), CoderMessage(Key(0, 2)))
     assert blocks[3] == Call(
         first, "write_file", "a.py (1 line)", Key(0, 2), Key(0, 3), "done", True, None, 0.25
     )
@@ -203,8 +203,8 @@ async def test_words_beside_the_prompts_are_told(tmp_path: Path) -> None:
     talk.begin("p")
     talk.say("What now?")
     talk.nudge("Use a tool.")
-    assert kinds(read(talk)) == ["Head", "Said", "Told"]
-    assert read(talk)[2] == Told(Key(0, 3))
+    assert kinds(read(talk)) == ["Head", "CoderMessage", "NoteToCoder"]
+    assert read(talk)[2] == NoteToCoder(Key(0, 3))
     await talk.store.close()
 
 
@@ -220,9 +220,9 @@ async def test_what_the_user_says_and_when_the_coder_hears_it(tmp_path: Path) ->
     talk.prompt("The user says: Again.")
     talk.nudge("Use a tool.")
     found = read(talk)
-    assert kinds(found) == ["Head", "Titled", "Told", "Told", "Head", "Told"]
-    assert found[1] == Titled("me says:", "In German.")
-    assert [block.of_user for block in found if isinstance(block, Told)] == [True, False, False]
+    assert kinds(found) == ["Head", "TitledText", "NoteToCoder", "NoteToCoder", "Head", "NoteToCoder"]
+    assert found[1] == TitledText("me says:", "In German.")
+    assert [block.of_user for block in found if isinstance(block, NoteToCoder)] == [True, False, False]
     await talk.store.close()
 
 
@@ -282,9 +282,9 @@ async def test_a_follow_up_that_was_never_sent_is_shown(tmp_path: Path) -> None:
     talk.verdict(follow_up="Mend it.")
     talk.end(status="cancelled", reason="interrupted")
     blocks = read(talk)
-    assert kinds(blocks) == ["Head", "Judged", "Titled", "End"]
+    assert kinds(blocks) == ["Head", "Judged", "TitledText", "End"]
     assert isinstance(blocks[1], Judged)
-    assert blocks[2] == Titled("Follow-up prompt, not sent", "Mend it.")
+    assert blocks[2] == TitledText("Follow-up prompt, not sent", "Mend it.")
     assert isinstance(blocks[3], End)
     await talk.store.close()
 

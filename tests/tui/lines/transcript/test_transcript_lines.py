@@ -25,13 +25,13 @@ from agentbatch.tui.lines.transcript.blocks import (
     Block,
     Call,
     Check,
+    CoderMessage,
     Compacted,
     End,
     Head,
     Judged,
     Key,
     Note,
-    Said,
     Thought,
 )
 
@@ -128,7 +128,7 @@ def test_no_row_is_wider_than_its_room_or_can_act_on_a_terminal(text: str, colum
         text, text, asked("edit_file", {"path": text, "old_string": text, "new_string": f"{text}2"})
     )
     blocks: list[Block] = [
-        Head(1, 9, text, 0.0), Said(KEY), Thought(KEY), call(text, text, note=text), call("edit_file", text),
+        Head(1, 9, text, 0.0), CoderMessage(KEY), Thought(KEY), call(text, text, note=text), call("edit_file", text),
         Check(text, "done", 1, text, 1.0),
         Check(text, "done", 1, text, 1.0, "own", text), Judged(event), Note(text), End("error", text, text, text),
         Compacted(9, 3, KEY),

@@ -11,7 +11,7 @@ from threading import Event
 import pytest
 
 from agentbatch.workspace.files.snapshot.snapshot import take_snapshot
-from agentbatch.workspace.isolation.copy.apply_back import STAGE, Applied, apply_back, obstacles
+from agentbatch.workspace.isolation.copy.apply_back import STAGE, ApplyResult, apply_back, obstacles
 from agentbatch.workspace.isolation.copy.copies import copy_tree
 from agentbatch.workspace.workspace import Snapshot
 
@@ -22,7 +22,7 @@ class Work:
     copy: Path
     before: Snapshot
 
-    def apply(self) -> Applied:
+    def apply(self) -> ApplyResult:
         return apply_back(self.copy, self.source, self.before, take_snapshot(self.copy))
 
 
@@ -88,7 +88,7 @@ def test_everything_that_changed_comes_back(work: Work) -> None:
     change_a_lot(work.copy)
     (work.source / "unrelated").write_text("mine")
     (work.copy / ".git/config").write_text("[core]\n\tfsmonitor = evil\n")
-    assert work.apply() == Applied(True, 9)
+    assert work.apply() == ApplyResult(True, 9)
     mine = everything(work.source)
     assert mine.pop("unrelated")[1] == b"mine"
     assert mine.pop(".git/config")[1] == b"theirs"
@@ -186,7 +186,7 @@ def test_what_a_hostile_copy_holds_stays_in_it(work: Work, name: str) -> None:
     make, sentence = OUTWARD[name]
     make(work.copy)
     untouched = everything(work.source)
-    assert work.apply() == Applied(False, in_the_way=(sentence,))
+    assert work.apply() == ApplyResult(False, in_the_way=(sentence,))
     assert everything(work.source) == untouched
 
 

@@ -14,7 +14,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.state.bills import total_cost, total_usage
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.results.document import iso_time
-from agentbatch.tasks.results.steps import Happening, Step, calls_of, steps, text_of, thought_of
+from agentbatch.tasks.results.steps import Step, TranscriptItem, calls_of, steps, text_of, thought_of
 from agentbatch.usage import Usage, sum_or_none, sum_usage
 
 SCHEMA = "ATIF-v1.8"
@@ -38,7 +38,9 @@ def atif_files(material: Material) -> Iterator[tuple[str, str]]:
             yield f"{stem}.json", as_json(document) + "\n"
 
 
-def atif_document(task: TaskState, happenings: Sequence[Happening], info: e.RunStarted) -> dict[str, Any]:
+def atif_document(
+    task: TaskState, happenings: Sequence[TranscriptItem], info: e.RunStarted
+) -> dict[str, Any]:
     """A task of which nothing has happened, or nothing is known, has its prompt as the only step."""
     own_id = f"{info.run_id}/{task.id}"
     judge_id = f"{own_id}/evaluator"

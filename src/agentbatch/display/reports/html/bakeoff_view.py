@@ -8,7 +8,7 @@ from agentbatch.tasks.bakeoff.bakeoff import bake_off
 from agentbatch.text import clip, counted
 
 
-class Plotted(NamedTuple):
+class PlotRow(NamedTuple):
     model: str
     rate: float | None
     """Of its attempts, those that solved their task; None: none counts."""
@@ -16,23 +16,23 @@ class Plotted(NamedTuple):
     high: float
 
 
-class Compared(NamedTuple):
+class ComparisonTable(NamedTuple):
     title: str
     cells: list[list[str]]
     """The heads, then a line a model."""
     remarks: list[str]
-    plot: list[Plotted]
+    plot: list[PlotRow]
     words: str
     """The plot."""
 
 
-def compared(state: RunState) -> Compared | None:
+def compared(state: RunState) -> ComparisonTable | None:
     """None: the run compares no models."""
     found = bake_off(state)
     if found is None:
         return None
     plot = [
-        Plotted(clip(one.model, 40), one.solved / len(one.tries) if one.tries else None, *one.interval)
+        PlotRow(clip(one.model, 40), one.solved / len(one.tries) if one.tries else None, *one.interval)
         for one in found.models
     ]
     words = "; ".join(
@@ -40,4 +40,6 @@ def compared(state: RunState) -> Compared | None:
         f"{percents(one.interval)}"
         for one in found.models
     )
-    return Compared(f"{found.what.capitalize()}s compared", cells(found), remarks(found), plot, f"{words}.")
+    return ComparisonTable(
+        f"{found.what.capitalize()}s compared", cells(found), remarks(found), plot, f"{words}."
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from agentbatch.display.reports.cost_table import cost_ratio
-from agentbatch.display.reports.html.bakeoff_view import Compared, compared
+from agentbatch.display.reports.html.bakeoff_view import ComparisonTable, compared
 from agentbatch.display.reports.html.charts import (
     Bars,
     Lines,
@@ -51,7 +51,7 @@ class Overview(NamedTuple):
     share_bars: Bars | None
     iterations: Bars
     ended: Lines | None
-    bakeoff: Compared | None
+    bakeoff: ComparisonTable | None
     origin: list[Figure]
     bills: list[tuple[str, ...]]
     """Role, model, input, cached, output, reasoning, calls, cost."""

@@ -13,7 +13,7 @@ from agentbatch.display.reports.material import Material
 from agentbatch.runs.check_words import check_text, counted_checks, decided_by, end_word, said_by
 from agentbatch.runs.state.acceptance import accepted_words
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
-from agentbatch.runs.verdict_words import Required, missing, required
+from agentbatch.runs.verdict_words import RequirementLine, missing, required
 from agentbatch.tasks.results.steps import steps
 from agentbatch.text import clip
 from agentbatch.workspace.files.diff.file_diff import FileChange
@@ -40,7 +40,7 @@ class Iteration(NamedTuple):
     checks: list[Check]
     counted: str
     missing: list[str]
-    requirements: list[Required]
+    requirements: list[RequirementLine]
     tampering: list[str]
     follow_up: str
 
@@ -62,7 +62,7 @@ class File(NamedTuple):
     pieces: list[Piece]
 
 
-class Standing(NamedTuple):
+class AttemptRow(NamedTuple):
     """One of a task's attempts among the others."""
 
     taken: bool
@@ -99,7 +99,7 @@ class Section(NamedTuple):
     """The transcript is too long for where the section stands."""
     choice: str
     """Which of its attempts was taken, and why."""
-    standings: list[Standing]
+    standings: list[AttemptRow]
     attempts: list["Section"]
     """Each as if it were a task."""
 
@@ -140,14 +140,14 @@ def task_section(task: TaskState, anchor: str, material: Material, room: int = M
     )
 
 
-def _standings(task: TaskState, material: Material) -> Iterator[Standing]:
+def _standings(task: TaskState, material: Material) -> Iterator[AttemptRow]:
     """In the order of the attempts."""
     choice = task.choice
     known = {one.attempt: one for one in choice.standings} if choice is not None else {}
     for one in material.state.attempts_of(task.id):
         standing = known.get(one.id)
         tried = standing if standing is not None and standing.checks else None
-        yield Standing(
+        yield AttemptRow(
             taken=choice is not None and choice.attempt == one.id,
             row=row(one, "", material.now),
             model=_worker(one),

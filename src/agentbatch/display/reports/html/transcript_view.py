@@ -7,14 +7,22 @@ from typing import NamedTuple
 from agentbatch.display.reports.html.words import cut
 from agentbatch.runs import events as e
 from agentbatch.runs.check_words import check_end, check_name, check_prefix
-from agentbatch.tasks.results.steps import Answer, Happening, Shortened, Step, calls_of, text_of, thought_of
+from agentbatch.tasks.results.steps import (
+    Answer,
+    ConversationShortened,
+    Step,
+    TranscriptItem,
+    calls_of,
+    text_of,
+    thought_of,
+)
 from agentbatch.text import clip, counted, duration, money, tokens
 
 MAX_SHOWN = 8_000
 """Characters of one text in a transcript."""
 
 
-class Folded(NamedTuple):
+class FoldedEntry(NamedTuple):
     """Something in one line, and more of it for who opens it."""
 
     kind: str
@@ -32,16 +40,16 @@ class Entry(NamedTuple):
     title: str
     note: str = ""
     text: str = ""
-    folded: Sequence[Folded] = ()
+    folded: Sequence[FoldedEntry] = ()
     good: bool | None = None
 
 
-def entries(happenings: Sequence[Happening]) -> Iterator[Entry]:
+def entries(happenings: Sequence[TranscriptItem]) -> Iterator[Entry]:
     for one in happenings:
         match one:
             case Step():
                 yield _step(one)
-            case Shortened():
+            case ConversationShortened():
                 yield Entry("note", "The conversation went on from a part of it.")
             case e.IterationStarted():
                 by = f", {clip(one.other_coder, 40)}" if one.other_coder else ""
@@ -72,11 +80,13 @@ def _step(step: Step) -> Entry:
     text = _cut(text_of(step.message))
     if step.role != "assistant":
         return Entry(
-            step.role, "", folded=[Folded("told", _TOLD.get(step.role, step.role), "", None, [("", text)])]
+            step.role,
+            "",
+            folded=[FoldedEntry("told", _TOLD.get(step.role, step.role), "", None, [("", text)])],
         )
     thought = thought_of(step.message)
     folded = (
-        [Folded("thought", "thoughts", counted(len(thought), "character"), None, [("", _cut(thought))])]
+        [FoldedEntry("thought", "thoughts", counted(len(thought), "character"), None, [("", _cut(thought))])]
         if thought
         else []
     )
@@ -99,14 +109,14 @@ def _spent(call: e.ModelCallFinished | None) -> str:
     return f"{clip(call.model, 60)}, {counts}, {money(call.cost)}, {call.latency:.1f}s"
 
 
-def _call(name: str, arguments: str, answer: Answer | None) -> Folded:
+def _call(name: str, arguments: str, answer: Answer | None) -> FoldedEntry:
     ended = answer.ended if answer is not None else None
     title = clip(f"{name} {_gist(arguments)}", 160)
     note = "did not run" if ended is None else f"{clip(ended.summary, 80)} {_seconds(ended.seconds)}".strip()
     texts = [(key, _cut(text)) for key, text in _arguments(arguments)]
     if answer is not None and answer.text:
         texts.append(("answer", _cut(answer.text)))
-    return Folded("call", title, note, ended.ok if ended is not None else None, texts)
+    return FoldedEntry("call", title, note, ended.ok if ended is not None else None, texts)
 
 
 def _gist(arguments: str) -> str:
@@ -126,12 +136,14 @@ def _arguments(text: str) -> list[tuple[str, str]]:
     ]
 
 
-def _check(check: e.CheckFinished) -> Folded:
+def _check(check: e.CheckFinished) -> FoldedEntry:
     name = check_name(check.kind, check.command, check.requirement)
     title = f"{check_prefix(check.kind)}: {clip(name, 160)}"
     end = check_end(check.kind, check.exit_code, check.seconds)
     good = None if check.kind == "look" else check.exit_code == 0
-    return Folded("check", title, end, good, [("command", _cut(check.command)), ("output", _cut(check.tail))])
+    return FoldedEntry(
+        "check", title, end, good, [("command", _cut(check.command)), ("output", _cut(check.tail))]
+    )
 
 
 def _seconds(seconds: float) -> str:

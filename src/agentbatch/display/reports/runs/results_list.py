@@ -15,7 +15,7 @@ Stamp = tuple[object, ...]
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedRun:
     """One run, or one results file, as a list shows it."""
 
     source: Source
@@ -31,20 +31,20 @@ class Listed:
         return self.problem.replace(f"{place}/", "").removeprefix(str(place)).lstrip(": ")
 
 
-def list_results(sources: Iterable[Source], now: float) -> list[Listed]:
+def list_results(sources: Iterable[Source], now: float) -> list[ListedRun]:
     """Reads them all, one after another. Files that are results in name only are left out."""
     found = []
     for source in sources:
         try:
-            found.append(Listed(source, _line(source, now)))
+            found.append(ListedRun(source, _line(source, now)))
         except NoResults:
             continue
         except UserError as error:
-            found.append(Listed(source, None, str(error)))
+            found.append(ListedRun(source, None, str(error)))
     return found
 
 
-def unreadable(listed: Iterable[Listed]) -> list[Unreadable]:
+def unreadable(listed: Iterable[ListedRun]) -> list[Unreadable]:
     return [
         Unreadable(one.source.name, str(one.source.path), one.brief) for one in listed if one.line is None
     ]
@@ -63,9 +63,9 @@ class Lister:
     """Looks again and again, and reads only what has changed."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[Stamp, list[Listed]]] = {}
+        self._known: dict[Path, tuple[Stamp, list[ListedRun]]] = {}
 
-    def look(self, sources: Iterable[Source], now: float) -> list[Listed]:
+    def look(self, sources: Iterable[Source], now: float) -> list[ListedRun]:
         """As `list_results`."""
         known, self._known = self._known, {}
         for source in sources:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from agentbatch.files import json_object
 from agentbatch.model.reply import ToolCall
-from agentbatch.tasks.agents.error_lines import Spot, failure_key, find_spot
+from agentbatch.tasks.agents.error_lines import ErrorPlace, failure_key, find_error
 from agentbatch.tasks.coders.coder import LoopPattern
 from agentbatch.workspace.workspace import CommandRecord, FileRecord, ToolResult
 
@@ -18,7 +18,7 @@ NUDGE_AT: Mapping[LoopPattern, int] = MappingProxyType(
 )
 """How often a pattern is seen before the coder is nudged; in the order of their weight."""
 
-NOWHERE = Spot()
+NOWHERE = ErrorPlace()
 
 PATIENCE = 2
 """How often more before the turn ends."""
@@ -32,7 +32,7 @@ class Loop:
     count: int
     subject: str
     """The command, the path, or the tools of the step."""
-    spot: Spot = NOWHERE
+    spot: ErrorPlace = NOWHERE
     """The error of the latest command, where it failed."""
     counted: str = ""
     """What the count is of, where the subject alone does not say it: the edit, the content."""
@@ -109,7 +109,7 @@ class LoopDetector:
         before, count = self._failures.get(command, ("", 0))
         count = count + 1 if key == before else 1
         self._failures[command] = (key, count)
-        self._spot = find_spot(record.tail, self._root)
+        self._spot = find_error(record.tail, self._root)
         return Loop("failing_command", count, command, self._spot)
 
     def _file(self, record: FileRecord) -> Loop:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agentbatch.runs import events as e
-from agentbatch.tasks.coders.builtin.turn_limits import Spent
+from agentbatch.tasks.coders.builtin.turn_limits import TurnSpending
 
 
 class StoredTurn(NamedTuple):
     """The turn under way, as far as it got."""
 
-    spent: Spent
+    spent: TurnSpending
     """Without the seconds."""
     begun: frozenset[str] = frozenset()
     """Ids of the tool calls that were started in it."""
@@ -27,7 +27,7 @@ def stored_turn(turn: Sequence[e.Event]) -> StoredTurn:
     ]
     costs = [call.cost for call in calls]
     return StoredTurn(
-        spent=Spent(
+        spent=TurnSpending(
             steps=sum(not call.error for call in calls),  # one that was cut off is paid for, and no step
             tokens=sum(call.usage.total for call in calls),
             cost=None if None in costs else sum(cost for cost in costs if cost is not None),

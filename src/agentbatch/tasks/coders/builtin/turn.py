@@ -15,7 +15,7 @@ from agentbatch.tasks.coders.builtin.loops import LoopDetector
 from agentbatch.tasks.coders.builtin.replies import classify, looks_like_call, with_usable_ids
 from agentbatch.tasks.coders.builtin.stored_turn import StoredTurn
 from agentbatch.tasks.coders.builtin.toolbox import Finish, Finished
-from agentbatch.tasks.coders.builtin.turn_limits import Spent, exceeded, near
+from agentbatch.tasks.coders.builtin.turn_limits import TurnSpending, exceeded, near
 from agentbatch.tasks.coders.coder import TurnOutcome
 from agentbatch.workspace.tools.bash import Bash
 from agentbatch.workspace.workspace import ToolResult
@@ -71,9 +71,9 @@ async def resume_turn(agent: Agent, stored: StoredTurn) -> TurnOutcome:
 class _Turn:
     """The state of one turn, from a prompt to its end."""
 
-    def __init__(self, agent: Agent, spent: Spent | None = None) -> None:
+    def __init__(self, agent: Agent, spent: TurnSpending | None = None) -> None:
         self.agent = agent
-        self.spent = spent or Spent(task_seconds=agent.seconds())
+        self.spent = spent or TurnSpending(task_seconds=agent.seconds())
         self.loops = LoopDetector(agent.workspace.info.directory)
         self.tools_used = False
         self.written: set[str] = set()
@@ -99,7 +99,7 @@ class _Turn:
 
     def _account(self, reply: Reply) -> None:
         cost = self.agent.model.cost(reply.usage)
-        self.spent = Spent(
+        self.spent = TurnSpending(
             steps=self.spent.steps + 1,
             tokens=self.spent.tokens + reply.usage.total,
             cost=None if cost is None or self.spent.cost is None else self.spent.cost + cost,

@@ -14,7 +14,7 @@ LimitName = Literal["step_limit", "token_limit", "cost_limit"]
 
 
 @dataclass(frozen=True)
-class Spent:
+class TurnSpending:
     """What the turn has used up so far, and how far the task's wall clock is."""
 
     steps: int = 0
@@ -23,7 +23,7 @@ class Spent:
     task_seconds: float = 0.0
 
 
-def exceeded(limits: CoderLimits, spent: Spent) -> LimitName | None:
+def exceeded(limits: CoderLimits, spent: TurnSpending) -> LimitName | None:
     """The limit that ends the turn now, if any."""
     if spent.steps >= limits.steps:
         return "step_limit"
@@ -34,7 +34,7 @@ def exceeded(limits: CoderLimits, spent: Spent) -> LimitName | None:
     return None
 
 
-def near(limits: CoderLimits, spent: Spent, task_timeout: float | None) -> str:
+def near(limits: CoderLimits, spent: TurnSpending, task_timeout: float | None) -> str:
     """One sentence for the coder when a limit is close; empty otherwise."""
     steps_left = limits.steps - spent.steps
     if steps_left <= min(LAST_STEPS, max(1, limits.steps // 4)):

@@ -17,7 +17,7 @@ from agentbatch.tasks.coders.external.limits import AgentProblem, AgentRefusal, 
 from agentbatch.tasks.coders.external.parts import ExternalParts
 from agentbatch.tasks.coders.external.session import Agent, ExternalSession, SessionParts
 from agentbatch.tasks.coders.external.updates.record import Record
-from agentbatch.tasks.coders.external.updates.stored import Stored, stored
+from agentbatch.tasks.coders.external.updates.stored import StoredSession, stored
 from agentbatch.tasks.coders.external.words import WORDS
 
 ENDS: Mapping[str, TurnEnd] = {
@@ -51,7 +51,7 @@ class ExternalCoder:
         self._limits = limits
         task, workspace = assignment.task, assignment.workspace
         state, (generation, messages) = assignment.state, assignment.conversation
-        before = stored(state, parts.entry.name) if state is not None else Stored()
+        before = stored(state, parts.entry.name) if state is not None else StoredSession()
         self._record = Record(
             task.id,
             workspace.info.directory,

@@ -35,7 +35,7 @@ NOWHERE = ModelAddress("none", "http://127.0.0.1:9", "none")
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbeResult:
     """What an agent's program says of itself. Foreign text, made harmless."""
 
     version: str = ""
@@ -46,29 +46,31 @@ class Probed:
     """Why it is of no use as it is, a sentence; empty: nothing is known against it."""
 
 
-async def probe(entry: CoderEntry, workspace: Workspace) -> Probed:
+async def probe(entry: CoderEntry, workspace: Workspace) -> ProbeResult:
     """Its program has to be on PATH."""
     start = program(entry, workspace.info, NOWHERE)
     asked = replace(start, argv=entry.version or (entry.program, "--version"), credentials=())
     try:
         version = version_in(await asyncio.wait_for(_output(workspace, asked), VERSION_SECONDS))
     except TimeoutError:
-        return Probed(problem=f"{' '.join(asked.argv)} did not end within {VERSION_SECONDS:.0f} s.")
+        return ProbeResult(problem=f"{' '.join(asked.argv)} did not end within {VERSION_SECONDS:.0f} s.")
     except (OSError, UserError) as error:
-        return Probed(problem=clip(str(error), 300))
+        return ProbeResult(problem=clip(str(error), 300))
     if entry.protocol != "acp":
-        return Probed(version)
+        return ProbeResult(version)
     if not entry.gateway and not entry.own:  # without its login it waits for one
-        return Probed(version, problem=f"It works with a login of its own only: --coder-login {entry.name}.")
+        return ProbeResult(
+            version, problem=f"It works with a login of its own only: --coder-login {entry.name}."
+        )
     try:
         answer = await asyncio.wait_for(_greeted(workspace, replace(start, credentials=())), GREETING_SECONDS)
     except TimeoutError:
-        return Probed(version, False, f"It did not answer `initialize` within {GREETING_SECONDS:.0f} s.")
+        return ProbeResult(version, False, f"It did not answer `initialize` within {GREETING_SECONDS:.0f} s.")
     except (OSError, UserError, ValueError) as error:
-        return Probed(version, False, clip(str(error), 300))
+        return ProbeResult(version, False, clip(str(error), 300))
     named = answer.get("agentInfo")
     known = str(named.get("version", "")) if isinstance(named, dict) else ""
-    return Probed(version or version_in(known), True)
+    return ProbeResult(version or version_in(known), True)
 
 
 _NUMBER = r"v?(\d{1,6}\.\d{1,6}(?:[\w.+-]{0,30}\w)?)"

@@ -9,7 +9,7 @@ from agentbatch.tasks.evaluator.checks.check import MAX_TASK, CheckResult, Check
 from agentbatch.tasks.evaluator.checks.round import Round, too_many
 from agentbatch.tasks.evaluator.checks.steadiness import Outputs, effect, removed, touched, unsteady
 from agentbatch.tasks.evaluator.checks.tampering import can_mislead
-from agentbatch.tasks.evaluator.evaluator import Start, Tried
+from agentbatch.tasks.evaluator.evaluator import CheckOutcome, Start
 from agentbatch.text import list_names
 from agentbatch.workspace.files.diff.left_out_diff import (
     changed_by_checks,
@@ -116,7 +116,7 @@ class Checks:
             )
         return replace(second, changed=tuple(path for path in first.changed if path not in settled))
 
-    async def tried(self, work: Work) -> Sequence[Tried]:
+    async def tried(self, work: Work) -> Sequence[CheckOutcome]:
         """Each kind but the evaluator's own on the work as it is, also where an earlier one has failed."""
         if await self._clear(work):
             return ()
@@ -125,7 +125,7 @@ class Checks:
             if name in RUN_THE_WORK:
                 results = await source.run(work)
                 passed = all(one.passed for one in results if one.binding) if results else None
-                found.append(Tried(name, passed))
+                found.append(CheckOutcome(name, passed))
         return found
 
     def digest(self, after: Snapshot) -> str:

@@ -20,7 +20,7 @@ SHOWN = 80
 
 
 @dataclass(frozen=True)
-class Grounded:
+class GroundedVerdict:
     """A verdict as far as its quotes hold."""
 
     verdict: Verdict
@@ -46,7 +46,7 @@ def ground(
     *,
     can_run: bool = False,
     must_run: bool = False,
-) -> Grounded:
+) -> GroundedVerdict:
     """Look up every quote of the verdict, which is cleaned of keys already; the pieces are not (`redact`).
 
     `can_run`: the change can be run here, so that what ran before it shows nothing. `must_run`: one quote has to come
@@ -92,7 +92,7 @@ def ground(
     if must_run and verdict.complete and not problems and not quoted and ran:
         refs = ", ".join(f"[{ref}]" for ref in ran[-5:])
         unquoted = f"No requirement quotes what ran after the last change with exit 0: {refs}."
-    return Grounded(
+    return GroundedVerdict(
         verdict.model_copy(update={"requirements": requirements}),
         tuple(problems),
         bool(problems) and not of_the_work,

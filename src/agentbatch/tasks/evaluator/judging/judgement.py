@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from agentbatch.redaction import Redactor
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence, Shown
-from agentbatch.tasks.evaluator.judging.grounding import Grounded, ground
+from agentbatch.tasks.evaluator.judging.grounding import GroundedVerdict, ground
 from agentbatch.tasks.evaluator.judging.reply import parse_verdict
 from agentbatch.tasks.evaluator.judging.verdict import redacted
 from agentbatch.tasks.results.verdict import Verdict
@@ -33,7 +33,7 @@ class Judgement:
     """Changed sources that could not be shown."""
 
     @classmethod
-    def of(cls, grounded: Grounded, shown: Shown) -> "Judgement":
+    def of(cls, grounded: GroundedVerdict, shown: Shown) -> "Judgement":
         return cls(
             grounded.verdict,
             ungrounded=grounded.problems,

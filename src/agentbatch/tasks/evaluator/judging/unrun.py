@@ -9,7 +9,7 @@ from agentbatch.tasks.evaluator.checks.check import CheckRunner
 from agentbatch.tasks.evaluator.checks.round import Round
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
 from agentbatch.tasks.evaluator.judging.execution.commands import ran_well
-from agentbatch.tasks.evaluator.judging.execution.loading import Loaded, load
+from agentbatch.tasks.evaluator.judging.execution.loading import LoadOutcome, load
 from agentbatch.tasks.evaluator.judging.execution.plain import runs_tests
 from agentbatch.tasks.evaluator.judging.execution.reached import (
     loadable,
@@ -34,7 +34,7 @@ class Unrun:
     """What nothing ran is loaded; else a judge has to quote something that ran."""
     timeout: float
     """Seconds for a command that is run again."""
-    loaded: Loaded | None = None
+    loaded: LoadOutcome | None = None
     """Before a judge is asked."""
     lines: list[CheckLine] = field(default_factory=list)
     """What was run of what the coder's program tells of."""

@@ -21,7 +21,7 @@ class Baseline:
     snapshot: Snapshot
     protected: Protected | None = None
 
-    def save(self, folder: Path, redact: Redactor, ground: "Ground | None" = None) -> None:
+    def save(self, folder: Path, redact: Redactor, ground: "SharedFiles | None" = None) -> None:
         """Write it into the task's folder, in one step. Raises OSError.
 
         Names and texts are written without keys, which shows in the diff of a resumed task at most; protected files
@@ -43,7 +43,7 @@ class Baseline:
         write_atomic(folder / NAME, json.dumps(document), mode=PRIVATE, follow=False)
 
     @classmethod
-    def load(cls, folder: Path, ground: "Ground | None" = None) -> "Baseline":
+    def load(cls, folder: Path, ground: "SharedFiles | None" = None) -> "Baseline":
         """What `save` wrote; `ground` where it has been read already. Raises OSError or ValueError when it cannot be
         read."""
         text = (folder / NAME).read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class Ground:
+class SharedFiles:
     """Files that the beginnings of many tasks have in common, written once."""
 
     name: str

@@ -17,7 +17,7 @@ from agentbatch.tasks.run.beginning.baseline import (
     GROUNDS,
     NAME,
     Baseline,
-    Ground,
+    SharedFiles,
     entries,
     ground_path,
     read_ground,
@@ -40,11 +40,11 @@ class Beginnings:
         self._folder = folder
         self._redact = redact
         self._one = asyncio.Lock()
-        self._grounds: dict[str, Ground] = {}
+        self._grounds: dict[str, SharedFiles] = {}
         """In memory; not all that are on disk."""
         self._needed: dict[str, set[str]] = {}
         """Tasks by the name of the ground that their beginning lies on."""
-        self._idle: Ground | None = None
+        self._idle: SharedFiles | None = None
         """The latest that no task needs."""
         self._scanned = False
 
@@ -71,7 +71,7 @@ class Beginnings:
                 break
         if found is None:
             text = json.dumps(entries(files, self._redact))
-            found = Ground(hashlib.sha256(text.encode()).hexdigest(), files)
+            found = SharedFiles(hashlib.sha256(text.encode()).hexdigest(), files)
             if not ground_path(folder, found.name).exists():
                 write_atomic(ground_path(folder, found.name), text, mode=PRIVATE, follow=False)
         self._release(task_id, but=found.name)
@@ -89,7 +89,7 @@ class Beginnings:
         name = _ground_of(folder)
         if not name:
             return Baseline.load(folder)
-        ground = self._grounds.get(name) or Ground(name, read_ground(folder, name))
+        ground = self._grounds.get(name) or SharedFiles(name, read_ground(folder, name))
         self._hold(task_id, ground)
         return Baseline.load(folder, ground)
 
@@ -109,7 +109,7 @@ class Beginnings:
         async with self._one:
             self._set_idle(None)
 
-    def _hold(self, task_id: str, ground: Ground) -> None:
+    def _hold(self, task_id: str, ground: SharedFiles) -> None:
         if self._idle is not None and self._idle.name == ground.name:
             self._idle = None
         self._grounds[ground.name] = ground
@@ -120,9 +120,9 @@ class Beginnings:
             self._needed[name].discard(task_id)
             if not self._needed[name]:
                 del self._needed[name]
-                self._set_idle(self._grounds.get(name) or Ground(name, {}))
+                self._set_idle(self._grounds.get(name) or SharedFiles(name, {}))
 
-    def _set_idle(self, ground: Ground | None) -> None:
+    def _set_idle(self, ground: SharedFiles | None) -> None:
         old, self._idle = self._idle, ground
         if old is not None:
             self._grounds.pop(old.name, None)

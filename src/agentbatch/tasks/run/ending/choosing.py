@@ -14,7 +14,7 @@ from agentbatch.runs.state.task_state import TaskState
 from agentbatch.runs.store.database import reading
 from agentbatch.runs.store.history import TaskHistory, load_histories
 from agentbatch.tasks.attempts.ranking import Candidate, standings, why
-from agentbatch.tasks.evaluator.evaluator import Done, Known, Start, Tried
+from agentbatch.tasks.evaluator.evaluator import CheckOutcome, Done, EvaluatorRecord, Start
 from agentbatch.tasks.results.changes import PATCH
 from agentbatch.tasks.results.taken_over import take_over
 from agentbatch.tasks.run.beginning.setup import tear_down
@@ -24,11 +24,11 @@ from agentbatch.tasks.run.resume.resumed_task import prepared_record
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.workspace.workspace import (
     Ending,
-    Left,
     NoPlace,
     Protected,
     Snapshot,
     TaskWorkspace,
+    WorkLeft,
     Workspace,
 )
 
@@ -70,7 +70,7 @@ class _Attempt:
     def completed(self) -> bool:
         return self.state.status == "completed" and not self.problem
 
-    def candidate(self, tried: Sequence[Tried]) -> Candidate:
+    def candidate(self, tried: Sequence[CheckOutcome]) -> Candidate:
         state = self.state
         return Candidate(
             attempt=self.planned.id,
@@ -85,8 +85,8 @@ class _Attempt:
         )
 
     @property
-    def known(self) -> Known:
-        return Known(prepared_record(self.history), self.verdict.evaluated if self.verdict else {})
+    def known(self) -> EvaluatorRecord:
+        return EvaluatorRecord(prepared_record(self.history), self.verdict.evaluated if self.verdict else {})
 
 
 class Choosing:
@@ -99,7 +99,7 @@ class Choosing:
         self._emit = context.store.emit
         self._running: asyncio.Task[object] | None = None
         self._cancelled: Done | None = None
-        self._left = Left()
+        self._left = WorkLeft()
         self._changed = 0
         self.denied = False
         self.ending = True  # its attempts are over
@@ -182,7 +182,7 @@ class Choosing:
         begun = [one for one in attempts if one.state.begun]
         judged = [one for one in begun if one.state.verdicts]
         rivals = [one for one in judged if one.completed] or judged
-        tried: dict[str, Sequence[Tried]] = {}
+        tried: dict[str, Sequence[CheckOutcome]] = {}
         if len(rivals) > 1:
             task_id = self._planned.id
             self._emit(e.CheckStarted(task_id=task_id, kind="own", command="the checks of all its attempts"))
@@ -195,7 +195,7 @@ class Choosing:
         self._context.store.flush()
         return chosen
 
-    async def _try(self, one: _Attempt, known: Sequence[Known]) -> Sequence[Tried]:
+    async def _try(self, one: _Attempt, known: Sequence[EvaluatorRecord]) -> Sequence[CheckOutcome]:
         """Nothing is told of one in which something fails that is not the checks' own."""
         if one.workspace is None or one.problem:
             return ()
@@ -247,7 +247,7 @@ class Choosing:
         if judged not in ("", one.after.digest):
             one.problem = CHANGED_SINCE
 
-    async def _leave(self, one: _Attempt, superseded: bool = False) -> Left:
+    async def _leave(self, one: _Attempt, superseded: bool = False) -> WorkLeft:
         folder, task = self._context.store.folder, self._planned
         message = f"agentbatch: {task.id}\n\nRun {folder.run_id}, attempt {one.number}.\n\n{task.task.first_prompt}\n"
         patch = str(folder.task(one.planned.id) / PATCH)

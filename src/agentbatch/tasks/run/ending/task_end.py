@@ -16,7 +16,7 @@ from agentbatch.tasks.coders.coder import Coder
 from agentbatch.tasks.evaluator.evaluator import Done
 from agentbatch.tasks.results.changes import PATCH
 from agentbatch.tasks.results.records import Records
-from agentbatch.tasks.results.steps import Happening, steps
+from agentbatch.tasks.results.steps import TranscriptItem, steps
 from agentbatch.tasks.results.transcript import TRANSCRIPT, trajectory
 from agentbatch.tasks.run.beginning.setup import tear_down
 from agentbatch.tasks.run.context import RunContext
@@ -25,7 +25,7 @@ from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.text import list_names
 from agentbatch.workspace.files.diff.diff import altered_work, changed_since, changes
-from agentbatch.workspace.workspace import Ending, Left, NoPlace, Snapshot, TaskWorkspace
+from agentbatch.workspace.workspace import Ending, NoPlace, Snapshot, TaskWorkspace, WorkLeft
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class TaskEnd(NamedTuple):
         """Leave the patch, keep the work, say that the task has ended, have its transcript written. What fails on the
         way is reported, and the rest happens all the same. Raises OSError where the store cannot be written."""
         store, task_id = self.context.store, self.planned.id
-        changed, left = store.state.by_id[task_id].changed_files, Left()
+        changed, left = store.state.by_id[task_id].changed_files, WorkLeft()
         if self.coder is not None:
             await self._attempt("Its coder could not be closed", self.coder.close)
         if self.directory is not None and done.status == "completed":
@@ -177,7 +177,7 @@ class TaskEnd(NamedTuple):
         task = store.state.by_id[self.planned.id]
         if self.coder is None and task.iteration:
             return  # interrupted before it was resumed: what is there is whole
-        happened: list[Happening] = []
+        happened: list[TranscriptItem] = []
         with suppress(UserError):  # then nobody knows what its calls cost
             happened = steps(Records(store.folder).conversation(task))
         try:

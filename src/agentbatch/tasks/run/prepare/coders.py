@@ -21,7 +21,7 @@ from agentbatch.text import clip, counted, list_names, nearest
 from agentbatch.workspace.preparation import command_line, find_program
 
 
-class Chosen(NamedTuple):
+class RunCoders(NamedTuple):
     """The coders of a run."""
 
     kind: ChosenKind
@@ -36,7 +36,7 @@ class Chosen(NamedTuple):
 
 def choose_coders(
     plan: Plan, kinds: CoderKinds, settings: Settings, path: str, resume: RunFolder | None
-) -> Chosen:
+) -> RunCoders:
     """`path`: the PATH that programs are found by; `resume`: the run that is resumed, whose tasks go on with who began
     them. Raises UserError."""
     tasks = with_attempts(plan).tasks
@@ -63,7 +63,7 @@ def choose_coders(
     if own is not None and not settings.trust_changes and (planted := planted_coders(kinds.folder)):
         raise UserError(f"{asked[own]}: {planted}")
     warnings = (kept(tasks, at_work), uncounted(used, settings, plan.tasks))
-    return Chosen(
+    return RunCoders(
         ChosenKind({name: kinds.get(name) for name in asked}),
         tuple(filter(None, warnings)),
         tuple(asked),

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agentbatch.errors import UserError
-from agentbatch.tasks.agents.project import MAX_FILES, MAX_TEXT, RULES, Given, Project
+from agentbatch.tasks.agents.project import MAX_FILES, MAX_TEXT, RULES, Project, ProjectFile
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import clip
 from agentbatch.workspace.files.env_files import is_env_file
 from agentbatch.workspace.files.globs import matcher
-from agentbatch.workspace.preparation import Above, matches, meant_by, texts
+from agentbatch.workspace.preparation import ParentFiles, matches, meant_by, texts
 
 
 def check_context(plan: Plan) -> None:
@@ -43,7 +43,7 @@ def not_included(plan: Plan) -> list[str]:
 
 
 def expected_project(
-    plan: Plan, above: Mapping[Path, Mapping[str, Given]]
+    plan: Plan, above: Mapping[Path, Mapping[str, ProjectFile]]
 ) -> Callable[[PlannedTask], Project]:
     """What a task would be given if it began now, for estimates. `above`: see `rules_above`."""
     known: dict[tuple[Path, tuple[str, ...]], Mapping[str, str]] = {}
@@ -54,23 +54,23 @@ def expected_project(
         if place not in known:
             known[place] = texts(planned.root, (*RULES, *patterns), MAX_FILES, MAX_TEXT)
         found = known[place]
-        rules = [Given(name, found[name]) for name in RULES if name in found]
+        rules = [ProjectFile(name, found[name]) for name in RULES if name in found]
         rules = rules or list(above.get(planned.root, {}).values())
         means = matcher(patterns) if patterns else None
-        context = [Given(*one) for one in found.items() if means is not None and means(one[0])]
+        context = [ProjectFile(*one) for one in found.items() if means is not None and means(one[0])]
         shown = [one for one in context if not is_env_file(one.path.rpartition("/")[2])]
         return Project(rules[0] if rules else None, tuple(shown))
 
     return project
 
 
-def rules_above(plan: Plan) -> Mapping[Path, Mapping[str, Given]]:
+def rules_above(plan: Plan) -> Mapping[Path, Mapping[str, ProjectFile]]:
     """By a task's directory, the nearest file of each of RULES above it, up to the root of its repository, as it is;
     only directories that have one."""
-    above = Above(RULES, MAX_TEXT)
+    above = ParentFiles(RULES, MAX_TEXT)
     found = {root: above.of(root) for root in {task.root for task in plan.tasks}}
     return {
-        root: {name: Given(path, text) for name, (path, text) in files.items()}
+        root: {name: ProjectFile(path, text) for name, (path, text) in files.items()}
         for root, files in found.items()
         if files
     }

@@ -34,7 +34,7 @@ from agentbatch.tasks.spec.selection import Selection
 from agentbatch.tasks.spec.task_file import check_tasks, load_tasks
 from agentbatch.text import counted, list_names
 from agentbatch.workspace.preparation import (
-    Checked,
+    WorktreeCheck,
     check_directories,
     check_worktrees,
     choose_place,
@@ -220,13 +220,13 @@ def _load_prices(settings: Settings, folder: Path) -> Prices:
     return prices
 
 
-def _check_isolation(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> Checked:
+def _check_isolation(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> WorktreeCheck:
     """Whether every task with isolation `worktree` can have one; what the user may not expect of them."""
     if settings.apply and all(task.isolation != "copy" for task in plan.tasks):
         raise UserError("--apply brings changes back from copies, and no task has isolation copy.")
     sources = [task.root for task in plan.tasks if task.isolation == "worktree"]
     if not sources:
-        return Checked("")
+        return WorktreeCheck("")
     checked = check_worktrees(sources, environ)
     if checked.refusal:
         raise UserError(checked.refusal)

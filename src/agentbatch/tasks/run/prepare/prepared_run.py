@@ -12,7 +12,7 @@ from agentbatch.config.contestants import workers
 from agentbatch.runs.folder import RunFolder, is_kept
 from agentbatch.spending.pricing import Prices
 from agentbatch.tasks.agents.definition import DEFAULT_CONTEXT_WINDOW, EvaluatorDefinition
-from agentbatch.tasks.agents.project import Given
+from agentbatch.tasks.agents.project import ProjectFile
 from agentbatch.tasks.agents.prompts import Prompts
 from agentbatch.tasks.coders.kind import CoderKind
 from agentbatch.tasks.run.prepare.context import expected_project, not_included
@@ -71,7 +71,7 @@ class PreparedRun:
     """The settings that came from the command line, as a resumption needs them."""
     resumed: RunFolder | None = None
     """The run that is resumed; None: a new one."""
-    above: Mapping[Path, Mapping[str, Given]] = field(default_factory=dict)
+    above: Mapping[Path, Mapping[str, ProjectFile]] = field(default_factory=dict)
     """By a task's directory, the project's rules in the folders above it."""
     coders: tuple[str, ...] = (BUILTIN,)
     """Names of all that may work on a task, the run's own first."""

@@ -19,7 +19,7 @@ from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan, PlannedTask
 from agentbatch.text import clip
 from agentbatch.workspace.images import have_images
-from agentbatch.workspace.visiting.visit import Seen, open_shell
+from agentbatch.workspace.visiting.visit import ShellEnd, open_shell
 from agentbatch.workspace.workspace import Order
 
 
@@ -30,7 +30,7 @@ async def shell_in(
     task_id: str,
     tell: Callable[[str], None],
     begins: Callable[[], None],
-) -> Seen:
+) -> ShellEnd:
     """Until it is left. `prepared`: as the run would be resumed; `state`: as it is; `tell`: what is done about an
     image; `begins` is called when it is about to begin. Raises UserError, OSError."""
     planned = next((task for task in with_attempts(prepared.plan).tasks if task.id == task_id), None)

@@ -16,16 +16,16 @@ from agentbatch.tui.lines.transcript.blocks import (
     Block,
     Call,
     Check,
+    CoderMessage,
     Compacted,
     End,
     Head,
     Judged,
     Key,
     Note,
-    Said,
+    NoteToCoder,
     Thought,
-    Titled,
-    Told,
+    TitledText,
 )
 from agentbatch.tui.lines.transcript.call_lines import call_lines, message_text
 from agentbatch.tui.lines.transcript.transcript import compaction_text
@@ -57,14 +57,14 @@ def lines_of(block: Block, opened: bool, scene: Scene) -> list[Line]:
     match block:
         case Head():
             return _head(block, opened, scene)
-        case Said():
+        case CoderMessage():
             return _long(text_lines(_text(block.message, scene)), opened, 4 * BRIEF, scene)
         case Thought():
             text = _text(block.message, scene, "reasoning_content") or _text(
                 block.message, scene, "reasoning"
             )
             return _folded("Reasoning", "", text, opened, scene)
-        case Told():
+        case NoteToCoder():
             text = _text(block.message, scene)
             if block.of_user:
                 return _folded("The coder is told what the user said.", "", text, opened, scene)
@@ -80,7 +80,7 @@ def lines_of(block: Block, opened: bool, scene: Scene) -> list[Line]:
             return _folded(compaction_text(block), "", summary, opened, scene)
         case Note():
             return _note(block, scene)
-        case Titled():
+        case TitledText():
             title = row([(harmless(block.title), "bold $text-primary")])
             return [title, *_long(text_lines(block.text, indent=2), opened, 4 * BRIEF, scene)]
         case End():
@@ -92,7 +92,7 @@ def opens(block: Block, scene: Scene) -> bool:
     match block:
         case Note() | End():
             return False
-        case Said() | Titled() | Head():
+        case CoderMessage() | TitledText() | Head():
             return len(lines_of(block, True, scene)) > len(lines_of(block, False, scene))
         case Compacted():
             return block.after < block.before

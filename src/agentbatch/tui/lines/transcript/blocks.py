@@ -33,7 +33,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Said:
+class CoderMessage:
     """What the coder said."""
 
     message: Key
@@ -47,7 +47,7 @@ class Thought:
 
 
 @dataclass(frozen=True)
-class Told:
+class NoteToCoder:
     """A word to the coder, beside the prompts: agentbatch's own, or the user's."""
 
     message: Key
@@ -117,7 +117,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Titled:
+class TitledText:
     """A text under a title."""
 
     title: str
@@ -133,7 +133,9 @@ class End:
     branch: str = ""
 
 
-Block = Head | Said | Thought | Told | Call | Check | Judged | Compacted | Note | Titled | End
+Block = (
+    Head | CoderMessage | Thought | NoteToCoder | Call | Check | Judged | Compacted | Note | TitledText | End
+)
 
 
 def is_open(block: Block) -> bool:
@@ -149,10 +151,10 @@ def is_open(block: Block) -> bool:
 def keys_of(block: Block, opened: bool) -> list[Key]:
     """The messages that showing it needs."""
     match block:
-        case Said(key):
+        case CoderMessage(key):
             return [key]
-        case Thought(key) | Told(key) | Compacted(summary=key):
-            return [key] if opened or isinstance(block, Told) else []
+        case Thought(key) | NoteToCoder(key) | Compacted(summary=key):
+            return [key] if opened or isinstance(block, NoteToCoder) else []
         case Call() if opened or not block.tool:
             return [key for key in (block.message, block.answer) if key is not None]
     return []

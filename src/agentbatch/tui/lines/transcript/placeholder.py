@@ -6,7 +6,7 @@ from agentbatch.files import json_object
 from agentbatch.runs import events as e
 from agentbatch.runs.state.task_state import TaskState, VerdictRecord
 from agentbatch.text import clip, counted
-from agentbatch.tui.lines.transcript.blocks import Block, End, Judged, Note, Titled
+from agentbatch.tui.lines.transcript.blocks import Block, End, Judged, Note, TitledText
 
 NO_TASK = "No task is chosen."
 READING = "Reading the transcript ..."
@@ -15,12 +15,12 @@ READING = "Reading the transcript ..."
 def blocks_of_file(task: TaskState) -> list[Block]:
     """What a results file holds of a task."""
     blocks: list[Block] = [Note("A results file has no transcript; this is what it holds:")]
-    blocks.append(Titled("Prompt", task.first_prompt))
+    blocks.append(TitledText("Prompt", task.first_prompt))
     if task.last_response:
-        blocks.append(Titled("Last response", task.last_response))
+        blocks.append(TitledText("Last response", task.last_response))
     blocks += [Judged(verdict_event(task.id, record)) for record in task.verdicts]
     if task.last_evaluation and not task.verdicts:
-        blocks.append(Titled("Last evaluation", _readable(task.last_evaluation)))
+        blocks.append(TitledText("Last evaluation", _readable(task.last_evaluation)))
     if task.status in ("completed", "error", "timeout", "cancelled", "skipped"):
         blocks.append(End(task.status, task.reason or "", task.error, task.branch))
     elif task.error:
@@ -44,9 +44,9 @@ def blocks_before_the_start(task: TaskState, attempts: int) -> list[Block]:
     if attempts:
         words = f"{counted(attempts, 'attempt')}, each in a row of its own below."
         blocks: list[Block] = [Note(words)]
-        return [*blocks, Titled("Prompt", task.first_prompt)] if task.first_prompt else blocks
+        return [*blocks, TitledText("Prompt", task.first_prompt)] if task.first_prompt else blocks
     waits = "It waits for its turn."
     if task.depends_on:
         waits = f"It waits for {', '.join(clip(name, 60) for name in task.depends_on[:10])}."
     blocks = [Note(f"This task has not begun. {waits}")]
-    return [*blocks, Titled("Prompt", task.first_prompt)] if task.first_prompt else blocks
+    return [*blocks, TitledText("Prompt", task.first_prompt)] if task.first_prompt else blocks

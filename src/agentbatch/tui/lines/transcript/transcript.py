@@ -11,16 +11,16 @@ from agentbatch.tui.lines.transcript.blocks import (
     Block,
     Call,
     Check,
+    CoderMessage,
     Compacted,
     End,
     Head,
     Judged,
     Key,
     Note,
-    Said,
+    NoteToCoder,
     Thought,
-    Titled,
-    Told,
+    TitledText,
     Tone,
 )
 
@@ -135,7 +135,7 @@ class Transcript:
             case e.ModelCallFinished() if event.error:
                 self._note(f"{event.role.capitalize()}: the call failed: {event.error}", "error")
             case e.UserSaid():
-                self._add(Titled(f"{event.by or 'The user'} says:", event.text))
+                self._add(TitledText(f"{event.by or 'The user'} says:", event.text))
             case e.UserHeard():
                 self._heard = True
             case e.SetUp(kept=True):
@@ -190,7 +190,7 @@ class Transcript:
         self.begun = True
         self._interrupt()
         if self._follow_up:
-            self._add(Titled("Follow-up prompt, not sent", self._follow_up))
+            self._add(TitledText("Follow-up prompt, not sent", self._follow_up))
         self._add(End(event.status, event.reason, event.error, event.branch))
 
     def _interrupt(self) -> None:
@@ -234,14 +234,14 @@ class Transcript:
             case "user" if self._prompt_due:
                 self._prompt_due = False
             case "user":
-                self._add(Told(row.key, of_user=self._heard))
+                self._add(NoteToCoder(row.key, of_user=self._heard))
                 self._heard = False
             case "assistant":
                 self._assistant = row.key
                 if row.thinks:
                     self._add(Thought(row.key))
                 if row.speaks:
-                    self._add(Said(row.key))
+                    self._add(CoderMessage(row.key))
             case "tool":
                 self._answer(row)
 

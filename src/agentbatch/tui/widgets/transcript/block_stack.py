@@ -10,12 +10,12 @@ from textual.reactive import reactive
 from agentbatch.errors import UserError
 from agentbatch.tui.lines.glyphs import Glyphs
 from agentbatch.tui.lines.render import Line, text_lines
-from agentbatch.tui.lines.transcript.blocks import End, Head, Judged, Said, Titled
+from agentbatch.tui.lines.transcript.blocks import CoderMessage, End, Head, Judged, TitledText
 from agentbatch.tui.reading.transcript_view import TranscriptView
 from agentbatch.tui.widgets.transcript.block import BlockWidget
 from agentbatch.tui.widgets.transcript.block_window import Window
 
-SPACED = (Head, Said, Judged, Titled, End)
+SPACED = (Head, CoderMessage, Judged, TitledText, End)
 """Blocks with an empty row in front of them."""
 
 

@@ -27,7 +27,7 @@ OWN = "the next run reads its settings from it; --trust-changes brings it back"
 LEADS_OUT = "a symlink that leads out of the directory"
 
 
-class Applied(NamedTuple):
+class ApplyResult(NamedTuple):
     done: bool
     """False: nothing was changed."""
     files: int = 0
@@ -38,7 +38,7 @@ class Applied(NamedTuple):
 
 def apply_back(
     copy: Path, source: Path, before: Snapshot, after: Snapshot, own_files: Sequence[Path] = ()
-) -> Applied:
+) -> ApplyResult:
     """Bring the changes between `before` and `after`, snapshots of `copy`, into `source`.
 
     Only when every file that they touch is in `source` still as it was in `before`, or as it is in `after` already, so
@@ -54,7 +54,7 @@ def apply_back(
     hindrances += obstacles(before, after, here, partial(_target_in, source))
     hindrances += _folders_in_the_way(source, [*touched.added, *touched.modified], touched.deleted)
     if hindrances:
-        return Applied(False, in_the_way=tuple(hindrances))
+        return ApplyResult(False, in_the_way=tuple(hindrances))
     fresh = [
         path
         for path in (*touched.added, *touched.modified)
@@ -62,22 +62,22 @@ def apply_back(
     ]
     gone = [path for path in touched.deleted if path in here.files]
     if not fresh and not gone:
-        return Applied(True, touched.total)
+        return ApplyResult(True, touched.total)
     source.mkdir(parents=True, exist_ok=True)
     stage.mkdir(mode=0o700)
     try:
         for number, path in enumerate(fresh):
             problem = _put_on_stage(copy, path, after.files[path], stage / str(number))
             if problem:
-                return Applied(False, in_the_way=(f"{clip(path, 200)}: {problem}",))
+                return ApplyResult(False, in_the_way=(f"{clip(path, 200)}: {problem}",))
         now = take_snapshot(source, here, exclude=(stage,))
         again = obstacles(before, after, now, partial(_target_in, source))
         if again:
-            return Applied(False, in_the_way=tuple(again))
+            return ApplyResult(False, in_the_way=tuple(again))
         _put_in_place(copy, source, stage, fresh, gone, before, after)
     finally:
         remove_tree(stage)
-    return Applied(True, touched.total)
+    return ApplyResult(True, touched.total)
 
 
 def _own(source: Path, touched: Changes, own_files: Sequence[Path]) -> list[str]:

@@ -24,7 +24,7 @@ class Repository(NamedTuple):
     """The commit that is checked out."""
 
 
-class Checked(NamedTuple):
+class WorktreeCheck(NamedTuple):
     refusal: str
     """Why there can be no worktree, as a sentence; empty: there can."""
     warnings: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ def find_repository(git: Git, source: Path) -> Repository:
     return Repository(top.resolve(), common.resolve(), commit)
 
 
-def check_worktrees(sources: Iterable[Path], environ: Mapping[str, str]) -> Checked:
+def check_worktrees(sources: Iterable[Path], environ: Mapping[str, str]) -> WorktreeCheck:
     """Before a run, for all directories (resolved) of its tasks with isolation `worktree`. Changes nothing."""
     git = Git(environ)
     found: dict[Path, Repository] = {}
@@ -72,16 +72,16 @@ def check_worktrees(sources: Iterable[Path], environ: Mapping[str, str]) -> Chec
             if place not in found:
                 found[place] = find_repository(git, source)
         except UserError as error:
-            return Checked(str(error))
+            return WorktreeCheck(str(error))
         members[place].append(source)
     warnings = []
     for place, repository in found.items():
         why = refusal(git, repository.top, repository.common, members[place], environ.get("PATH", os.defpath))
         if why:
-            return Checked(why)
+            return WorktreeCheck(why)
         warnings.append(_uncommitted(git, repository, members[place]))
     settled = {source: found[place].common for place in found for source in members[place]}
-    return Checked("", tuple(warning for warning in warnings if warning), settled)
+    return WorktreeCheck("", tuple(warning for warning in warnings if warning), settled)
 
 
 def _uncommitted(git: Git, repository: Repository, sources: list[Path]) -> str:

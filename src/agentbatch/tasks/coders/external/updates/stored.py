@@ -7,14 +7,14 @@ from agentbatch.runs import events as e
 from agentbatch.tasks.coders.coder import CoderState
 
 
-class Stored(NamedTuple):
+class StoredSession(NamedTuple):
     calls: int = 0
     """Tool calls that were told."""
     session: str = ""
     """The agent's own id of its latest; empty: there is none."""
 
 
-def stored(state: CoderState, coder: str) -> Stored:
+def stored(state: CoderState, coder: str) -> StoredSession:
     """Of the coder with this name. A session from before another one worked is over: it does not know what that did."""
     others = [
         place
@@ -23,7 +23,7 @@ def stored(state: CoderState, coder: str) -> Stored:
     ]
     own = state.events[others[-1] if others else 0 :]
     sessions = [event for event in own if isinstance(event, e.AgentSession) and event.coder == coder]
-    return Stored(
+    return StoredSession(
         sum(isinstance(event, e.ToolCalled) for event in state.events),
         sessions[-1].session if sessions else "",
     )

@@ -10,7 +10,7 @@ from agentbatch.tasks.evaluator.checks.facts.calling import calls_answers, calls
 from agentbatch.tasks.evaluator.checks.facts.outcomes import Outcome, absent, of_answers, of_command
 from agentbatch.tasks.evaluator.checks.facts.stated.commands import command_line
 from agentbatch.tasks.evaluator.checks.facts.stated.stated import stated_examples
-from agentbatch.tasks.evaluator.checks.facts.tied import Tied, tied
+from agentbatch.tasks.evaluator.checks.facts.tied import TiedExamples, tied
 from agentbatch.tasks.evaluator.evaluator import Start
 from agentbatch.tasks.evaluator.programs.program import new_nonce
 from agentbatch.workspace.workspace import Workspace
@@ -76,7 +76,7 @@ class StatedExamples:
         work.runner.finished(result)
         return (result,) if found else ()
 
-    async def _outcomes(self, can_run: Tied, fork: Workspace) -> list[Outcome]:
+    async def _outcomes(self, can_run: TiedExamples, fork: Workspace) -> list[Outcome]:
         end = monotonic() + self._timeout
         found = [absent(path, name) for path, names in can_run.absent.items() for name in names]
         for path, calls in can_run.calls.items():

@@ -28,7 +28,7 @@ MAX_TOLD = 8
 """Unsound files, and sound ones, that are named."""
 
 
-class Unsound(NamedTuple):
+class UnsoundFile(NamedTuple):
     path: str
     line: int
     """0: unknown, or the file as a whole."""
@@ -72,7 +72,7 @@ class SoundFiles:
             if found is None and form != "text":
                 sound.append((path, form))
             elif isinstance(found, list) and not await self._was_so(work, form, path, found):
-                unsound.append(Unsound(path, *_line_and_words(found), "" if form == "text" else form))
+                unsound.append(UnsoundFile(path, *_line_and_words(found), "" if form == "text" else form))
         unread = [path for (path, _), found in zip(wanted, answers, strict=False) if found == UNREAD]
         if unread or len(wanted) > MAX_FILES:
             names = [
@@ -140,7 +140,7 @@ class SoundFiles:
         return isinstance(before, list) and _kind(before) == _kind(found)
 
 
-def told_by_text(before: Snapshot, after: Snapshot, task: str) -> Iterator[Unsound]:
+def told_by_text(before: Snapshot, after: Snapshot, task: str) -> Iterator[UnsoundFile]:
     """What the texts alone tell: merges that were left unfinished, and files without content."""
     added = []
     for path, entry in after.files.items():
@@ -150,9 +150,9 @@ def told_by_text(before: Snapshot, after: Snapshot, task: str) -> Iterator[Unsou
         if entry.kind == "file" and entry.text and (old is None or old.sha256 != entry.sha256):
             line = conflict_line(path, entry.text, old.text if old else None, task)
             if line:
-                yield Unsound(path, line, "a mark of an unresolved merge conflict (<<<<<<<)")
+                yield UnsoundFile(path, line, "a mark of an unresolved merge conflict (<<<<<<<)")
     for path in empty_files(added, task):
-        yield Unsound(path, 0, "the file is empty")
+        yield UnsoundFile(path, 0, "the file is empty")
 
 
 File = tuple[Form, str, str | None]
@@ -195,7 +195,7 @@ def chunks(files: Sequence[File], size: int) -> Iterator[list[File]]:
         yield chunk
 
 
-def told(unsound: Sequence[Unsound], sound: Looked, seconds: float, runner: CheckRunner) -> CheckResult:
+def told(unsound: Sequence[UnsoundFile], sound: Looked, seconds: float, runner: CheckRunner) -> CheckResult:
     if not unsound:
         names = [f"{quoted(path)} ({form})" for path, form in sound[:MAX_TOLD]]
         more = f" and {len(sound) - MAX_TOLD} more" if len(sound) > MAX_TOLD else ""

@@ -27,7 +27,7 @@ _BINDS_UNSEEN = regex(r"import[ \t]+\*|\bglobals\(|\bsetattr\(|\bexec\(|\b__geta
 _CODE = regex(r".*\.(py|js|mjs|cjs|ts|sh|c|h|go|rs|html|css|md|toml|cfg|ini)")
 
 
-class Tied(NamedTuple):
+class TiedExamples(NamedTuple):
     calls: Mapping[str, Sequence[StatedCall]]
     """By the file that defines what is called."""
     commands: Sequence[StatedCommand]
@@ -38,7 +38,7 @@ class Tied(NamedTuple):
         return bool(self.calls or self.commands or self.absent)
 
 
-def tied(examples: Sequence[Example], task: str, before: Snapshot, after: Snapshot) -> Tied:
+def tied(examples: Sequence[Example], task: str, before: Snapshot, after: Snapshot) -> TiedExamples:
     difference = changes(before, after)
     changed = (*difference.added, *difference.modified)
     defined = _defined(changed, after) if examples else {}
@@ -54,7 +54,7 @@ def tied(examples: Sequence[Example], task: str, before: Snapshot, after: Snapsh
         path = _module(example, defined, task, named) or _named_module(example, named, after)
         if path and not _names_file(example.call, before, after):
             calls.setdefault(path, []).append(example)
-    return Tied(calls, commands, _absent(examples, task, after))
+    return TiedExamples(calls, commands, _absent(examples, task, after))
 
 
 def _absent(examples: Sequence[Example], task: str, after: Snapshot) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from agentbatch.runs.events import CheckLine
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, Work, refs_of
-from agentbatch.tasks.evaluator.evaluator import Start, Tried
+from agentbatch.tasks.evaluator.evaluator import CheckOutcome, Start
 from agentbatch.tasks.results.verdict import Ruling
 
 
@@ -32,7 +32,7 @@ class OwnChecks(Protocol):
         and run again. Their notes say so."""
         ...
 
-    async def tried(self, known: Sequence[Mapping[str, Any]], work: Work) -> Sequence[Tried]:
+    async def tried(self, known: Sequence[Mapping[str, Any]], work: Work) -> Sequence[CheckOutcome]:
         """Its checks and those of other attempts' evaluators on the work, the same list for each attempt. `known`: what
         `prepare` and `state` gave, of all attempts; what is of another kind is left out."""
         ...

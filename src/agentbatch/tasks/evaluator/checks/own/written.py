@@ -30,7 +30,7 @@ from agentbatch.tasks.evaluator.checks.own.script import (
     in_words,
     language_of,
 )
-from agentbatch.tasks.evaluator.evaluator import Start, Tried
+from agentbatch.tasks.evaluator.evaluator import CheckOutcome, Start
 from agentbatch.tasks.evaluator.programs.program import new_nonce
 from agentbatch.tasks.results.verdict import Ruling
 from agentbatch.text import clip, counted, harmless
@@ -99,15 +99,15 @@ class WrittenChecks:
                 after[place] = await self._ruled(check, ruled[ref], results[place], work)
         return tuple(after)
 
-    async def tried(self, known: Sequence[Mapping[str, Any]], work: Work) -> Sequence[Tried]:
+    async def tried(self, known: Sequence[Mapping[str, Any]], work: Work) -> Sequence[CheckOutcome]:
         checks = [OwnCheck.of(one) for record in known for one in record.get("checks", ())]
         live = {check.script: check for check in checks if not check.dropped}
         try:
             async with Copies(work.workspace, len(live)) as copies:
                 results = [await self._checked(check, work.runner, copies) for check in live.values()]
         except UserError:
-            return [Tried(script, None) for script in live]
-        return [Tried(script, one.passed) for script, one in zip(live, results, strict=True)]
+            return [CheckOutcome(script, None) for script in live]
+        return [CheckOutcome(script, one.passed) for script, one in zip(live, results, strict=True)]
 
     def state(self) -> Mapping[str, Any]:
         return {"checks": [check.record() for check in self.checks]} if self.changed else {}

@@ -9,7 +9,7 @@ from agentbatch.model.tokens import estimate
 from agentbatch.runs.check_words import check_name, check_prefix
 from agentbatch.tasks.agents.language import language_of
 from agentbatch.tasks.agents.messages import fence
-from agentbatch.tasks.agents.project import Given, fitting
+from agentbatch.tasks.agents.project import ProjectFile, fitting
 from agentbatch.tasks.agents.shorten import cut, shares, shortened
 from agentbatch.tasks.evaluator.checks.check import CheckResult, refs_of
 from agentbatch.tasks.evaluator.judging.evidence.changed_files import file_pieces
@@ -96,7 +96,7 @@ class Evidence:
     """What the evaluator itself ran."""
     must_run: bool = False
     """No check has run anything: what the coder ran after the last change has to be quoted."""
-    project: Sequence[Given] = ()
+    project: Sequence[ProjectFile] = ()
     """What the project asks of the work, and what the task gives with it, as it was before."""
     left: Sequence[str] = ()
     """Changed programs that nothing has run, and that are too many to be loaded."""
@@ -300,7 +300,7 @@ def _outcome(result: CheckResult) -> tuple[str, ...]:
     return ("passed", "exit 0", "exit code 0") if result.passed else ("failed", result.end)
 
 
-def _project(files: Sequence[Given]) -> str:
+def _project(files: Sequence[ProjectFile]) -> str:
     return "\n".join(
         f"{one_line(quoted(one.path))}:\n{one.text.strip()}" for one in fitting(files, MAX_PROJECT)
     )

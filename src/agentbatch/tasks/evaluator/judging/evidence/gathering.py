@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from agentbatch.tasks.agents.project import Given
+from agentbatch.tasks.agents.project import ProjectFile
 from agentbatch.tasks.evaluator.checks.round import Round
 from agentbatch.tasks.evaluator.evaluator import TurnEvidence
 from agentbatch.tasks.evaluator.judging.evidence.evidence import Evidence
@@ -21,7 +21,7 @@ def gathered(
     own_files: Sequence[Path],
     tampered: Collection[str],
     missing: Sequence[str],
-    project: Sequence[Given],
+    project: Sequence[ProjectFile],
 ) -> Evidence:
     """`own_files`: files and folders of the run's own; `tampered`: protected paths that checks found changed;
     `missing`: by the verdict before."""

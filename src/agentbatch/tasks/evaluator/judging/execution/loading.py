@@ -32,7 +32,7 @@ _SERVES = regex(
 )
 
 
-class Loaded(NamedTuple):
+class LoadOutcome(NamedTuple):
     """What became of it."""
 
     result: CheckResult
@@ -44,7 +44,7 @@ class Loaded(NamedTuple):
     """Those that were too many to be loaded."""
 
 
-async def load(paths: Sequence[str], runner: CheckRunner, task: str = "") -> Loaded | None:
+async def load(paths: Sequence[str], runner: CheckRunner, task: str = "") -> LoadOutcome | None:
     """Load the files, the first that fails ends it. None: there are none. That they load shows nothing of what they
     do."""
     if not paths:
@@ -52,7 +52,7 @@ async def load(paths: Sequence[str], runner: CheckRunner, task: str = "") -> Loa
     try:
         fork = await copy_of(runner.workspace)
     except NoCopy as error:
-        return Loaded(not_copied(error, runner), tuple(paths))
+        return LoadOutcome(not_copied(error, runner), tuple(paths))
     runner.started("load", runner.redact(_name(paths[:MAX_FILES])))
     told: list[str] = []
     seconds, code, untold, done = 0.0, 0, False, 0
@@ -70,7 +70,7 @@ async def load(paths: Sequence[str], runner: CheckRunner, task: str = "") -> Loa
     name = runner.redact(_name(paths[:done]))
     result = CheckResult(name, code, runner.redact(tail), seconds, "load", ran=False)
     runner.finished(result)
-    return Loaded(result, tuple(paths), untold, tuple(paths[done:]) if not code else ())
+    return LoadOutcome(result, tuple(paths), untold, tuple(paths[done:]) if not code else ())
 
 
 def _name(paths: Sequence[str]) -> str:

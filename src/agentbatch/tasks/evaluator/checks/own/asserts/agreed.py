@@ -27,7 +27,7 @@ from agentbatch.tasks.evaluator.checks.own.asserts.expected import (
     wanted_functions,
 )
 from agentbatch.tasks.evaluator.checks.own.copies import Copies
-from agentbatch.tasks.evaluator.evaluator import Start, Tried
+from agentbatch.tasks.evaluator.evaluator import CheckOutcome, Start
 from agentbatch.tasks.results.verdict import Ruling
 
 MAX_TASK_TOKENS = 600
@@ -124,7 +124,7 @@ class AgreedChecks:
         """They bind: what a small judge says of them changes nothing."""
         return tuple(results)
 
-    async def tried(self, known: Sequence[Mapping[str, Any]], work: Work) -> Sequence[Tried]:
+    async def tried(self, known: Sequence[Mapping[str, Any]], work: Work) -> Sequence[CheckOutcome]:
         live = dict.fromkeys(
             Expected(**one)
             for record in known
@@ -140,10 +140,10 @@ class AgreedChecks:
                     ran = await run_calls(path, those, self.timeout, work.runner, await copies.take())
                     values |= ran.values
         except UserError:
-            return [Tried(one.text, None) for one in live]
+            return [CheckOutcome(one.text, None) for one in live]
         # What gave no value on any attempt (it needs a file, say) is no check of them.
         return [
-            Tried(one.text, same_value(one.value, gave) if gave else None, gave)
+            CheckOutcome(one.text, same_value(one.value, gave) if gave else None, gave)
             for one in live
             for gave in [values.get(one.call, "")]
         ]
