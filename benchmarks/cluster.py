@@ -96,7 +96,7 @@ async def of_calls(workspace: Workspace, calls: int) -> dict[str, tuple[float, f
 def local(folder: Path, root: Path) -> LocalWorkspaces:
     choice = choose_sandbox("auto", os.environ.get("PATH"))
     rules = SandboxRules.of_run(
-        choice, network=True, home=Path.home(), directories=[root], runs=folder / "runs", env_files=()
+        choice, network=True, environ=os.environ, directories=[root], runs=folder / "runs", env_files=()
     )
     return LocalWorkspaces(
         "b", folder / "runs/tasks", dict(os.environ), rules, secret_names=(), redact=Redactor([])

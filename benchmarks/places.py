@@ -92,7 +92,7 @@ async def local_places(
             rules = SandboxRules.of_run(
                 choices.get(name, choices["none"]),
                 network=True,
-                home=Path.home(),
+                environ=os.environ,
                 directories=[folder / name],
                 runs=folder / ".agentbatch",
                 env_files=(),

@@ -84,7 +84,7 @@ async def workspace_on(cluster: RayCluster, base: Path) -> AsyncIterator[Workspa
     rules = SandboxRules.of_run(
         choose_here("auto"),
         network=True,
-        home=Path.home(),
+        environ=environ,
         directories=[root],
         runs=base / "runs",
         env_files=(),

@@ -3,16 +3,20 @@
 import asyncio
 import os
 import struct
+import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from agentbatch.cluster.exchange.losses import Lost
 from agentbatch.cluster.exchange.seen import Difference
-from agentbatch.cluster.exchange.terms import Arrival, Lease, Posting, Walls
+from agentbatch.cluster.exchange.terms import MAIN, Arrival, Lease, Posting, Walls
 from agentbatch.cluster.exchange.wire import Unreadable, pack, unpack
+from agentbatch.cluster.node.hands import Hands
 from agentbatch.cluster.remote.workspace import ClusterWorkspace
 from agentbatch.cluster.shapes import checked, fits
 from agentbatch.cluster.stations import station as station_module
@@ -25,6 +29,7 @@ from agentbatch.cluster.travel.plan import plan
 from agentbatch.cluster.travel.wire import ServedSide
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
+from agentbatch.workspace.sandbox.sandbox import SandboxChoice
 from agentbatch.workspace.workspace import (
     CommandRecord,
     CommandResult,
@@ -36,6 +41,7 @@ from agentbatch.workspace.workspace import (
     ToolResult,
     WorkspaceInfo,
 )
+from tests.support.red_team import KEY, BuildHouse
 from tests.support.workspaces import local_workspace
 
 INFO = WorkspaceInfo("/node/task", "Linux", "none", True)
@@ -278,3 +284,33 @@ async def test_what_cannot_come_home_is_told(tmp_path: Path) -> None:
     steps = plan({"a": before}, {"a": after}, {"a": before})
     assert steps.problems == ["a cannot be brought: it could not be read there, or is too large."]
     assert plan({"a": before}, {"a": after}, {"a": after}).problems == []
+
+
+async def test_ray_s_own_places_are_out_of_sight_on_a_node(
+    bubblewrap: SandboxChoice, build: BuildHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sockets and its token, also where they lie in no folder that every sandbox hides."""
+    house = build()
+    for place in ("ray/session/sockets/raylet", "token", "node/keep"):
+        (house.folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (house.folder / place).write_text(KEY)
+    there = SimpleNamespace(
+        get_runtime_context=lambda: SimpleNamespace(get_temp_dir=lambda: str(house.folder / "ray")),
+        util=SimpleNamespace(get_node_ip_address=lambda: "10.0.0.1"),
+    )
+    monkeypatch.setitem(sys.modules, "ray", there)
+    monkeypatch.setattr(tempfile, "tempdir", str(house.folder / "node"))
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(house.folder / "token"))
+    order = Order("t", "/home/task", "none", {}, ("bash",), 60.0)
+    hands = Hands(pack(Posting("mark", 0, order, Walls("bubblewrap", True), False)))
+    assert unpack(await hands.arrive())[0] == "ok"
+    assert hands._watch is not None
+    hands._watch.cancel()  # it would end this process
+    assert unpack(await hands.begin())[0] == "ok"
+    look = f"ls -R {house.folder}; cat {house.folder}/token {house.folder}/ray/session/sockets/*"
+    kind, done = unpack(await hands.ask(0, 1, MAIN, "run", pack((look, 60.0))))
+    assert unpack(await hands.end()) == ("ok", ())
+    assert kind == "ok"
+    assert "token" in done.output
+    assert "raylet" not in done.output
+    assert KEY not in done.output

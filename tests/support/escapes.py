@@ -25,6 +25,7 @@ READING = [
 ]  # fmt: skip
 
 FROM_ABOVE = [
+    Attempt("a-key-that-a-variable-names", "cat conf/cluster.yml"),
     Attempt("rename-the-folder", "mv conf conf2; cat conf2/keys.env"),
     Attempt("rename-it-further", "mkdir x; mv conf x/y; cat x/y/keys.env"),
     Attempt("swap-it", "mkdir c3; mv -T c3 conf; mv --backup -T c3 conf; cat conf~/keys.env"),

@@ -85,11 +85,16 @@ class House:
         return SandboxRules.of_run(
             choice,
             network=choice.name == "none",
-            home=self.home,
+            environ={**self.environ(), **self.naming()},
             directories=(self.root, self.victim),
             runs=self.runs,
             env_files=self.env_files,
         )
+
+    def naming(self) -> dict[str, str]:
+        """Variables that say where keys lie."""
+        ray, cluster = self.folder / "shared/ray-token", self.project / "conf/cluster.yml"
+        return {"RAY_AUTH_TOKEN_PATH": str(ray), "KUBECONFIG": f"/none:{cluster}"}
 
     def environ(self) -> dict[str, str]:
         return {
@@ -128,6 +133,8 @@ def build_house(folder: Path, root: str = "home/project/tasks/a") -> House:
         house.home / ".netrc": KEY,
         house.project / ".env": f"CODER_API_KEY={KEY}\n",
         house.project / "conf/keys.env": f"OPENAI_API_KEY={KEY}\n",
+        house.project / "conf/cluster.yml": KEY,
+        house.folder / "shared/ray-token": KEY,
         house.project / "conf/deeper/plain.txt": "plain\n",
         house.project / "task.json": "{}",
         house.victim / "answer.txt": f"the other task's work: {KEY}\n",

@@ -22,7 +22,7 @@ from agentbatch.workspace.isolation.checkpoint import copy_or_nothing, restore_t
 from agentbatch.workspace.programs.homes import HOMES
 from agentbatch.workspace.programs.local_process import LocalProcess
 from agentbatch.workspace.programs.programs import Programs
-from agentbatch.workspace.sandbox.mounts import covering
+from agentbatch.workspace.sandbox.mounts import covering, named_credentials
 from agentbatch.workspace.sandbox.sandbox import Sandbox, SandboxChoice, build_sandbox
 from agentbatch.workspace.sandbox.walls import Walls
 from agentbatch.workspace.shell.guard import Guard
@@ -69,7 +69,7 @@ class SandboxRules:
         choice: SandboxChoice,
         *,
         network: bool,
-        home: Path,
+        environ: Mapping[str, str],
         directories: Iterable[Path],
         runs: Path,
         env_files: Sequence[Path],
@@ -77,11 +77,12 @@ class SandboxRules:
         engine: "Engine | None" = None,
         images: "Mapping[Image, Had] | None" = None,
     ) -> "SandboxRules":
-        """`directories`: of all tasks; `runs`: the folder of the runs; `env_files`: files with keys."""
+        """`environ`: the user's variables; `directories`: of all tasks; `runs`: the folder of the runs; `env_files`:
+        files with keys."""
+        home = Path(environ.get("HOME") or Path.home())
         hidden = (*covering(directories), runs)
-        return cls(
-            choice, network, home, hidden, tuple(env_files), tuple(own_files), engine, dict(images or {})
-        )
+        files = (*env_files, *named_credentials(environ))
+        return cls(choice, network, home, hidden, files, tuple(own_files), engine, dict(images or {}))
 
     def sandbox(
         self,

@@ -48,6 +48,12 @@ def node_address() -> str:
     return str(ray.util.get_node_ip_address()) if ray is not None else platform.node()
 
 
+def own_places() -> list[Path]:
+    """Where Ray has its sockets and its log here, by which whoever reaches them is asked for no token."""
+    ray = sys.modules.get("ray")
+    return [Path(ray.get_runtime_context().get_temp_dir()).resolve()] if ray is not None else []
+
+
 class NodeFolder:
     """A task's, from its making to its end. One process at a time has it: that of the latest session."""
 

@@ -15,7 +15,7 @@ from agentbatch.cluster.exchange.seen import Seen
 from agentbatch.cluster.exchange.terms import BUNDLE, MAIN, SIDE, SILENCE, Arrival, Checkout, Posting
 from agentbatch.cluster.exchange.tunnel import Gate, at_port
 from agentbatch.cluster.exchange.wire import pack, pack_error, unpack
-from agentbatch.cluster.node.folder import LOCAL, NodeFolder, node_address, remove_if_last
+from agentbatch.cluster.node.folder import LOCAL, NodeFolder, node_address, own_places, remove_if_last
 from agentbatch.cluster.travel.local_side import LocalSide
 from agentbatch.cluster.travel.repository import read_bundle
 from agentbatch.cluster.travel.wire import ServedSide
@@ -208,8 +208,8 @@ class Hands:
         return SandboxRules.of_run(
             choice,
             network=walls.network,
-            home=Path(environ.get("HOME") or Path.home()),
-            directories=map(Path, walls.hidden_dirs),
+            environ=environ,
+            directories=(*map(Path, walls.hidden_dirs), *own_places()),
             runs=self._folder.run.parent,
             env_files=tuple(map(Path, walls.hidden_files)),
             engine=engine,

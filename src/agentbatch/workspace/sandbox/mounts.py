@@ -1,7 +1,7 @@
 """What one task sees of the disk, as a list of mounts in the order in which they are made."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -27,10 +27,23 @@ _CREDENTIALS = """
 .codex/auth.json .claude/.credentials.json .claude.json .gemini/oauth_creds.json .qwen/oauth_creds.json .copilot
 .config/github-copilot .local/share/opencode/auth.json .local/share/goose .config/goose .pi/agent/auth.json
 .m2/settings.xml .m2/settings-security.xml .gradle/gradle.properties .sbt/.credentials
-.nuget/NuGet/NuGet.Config .terraform.d/credentials.tfrc.json .composer/auth.json
+.nuget/NuGet/NuGet.Config .terraform.d/credentials.tfrc.json .composer/auth.json .ray/auth_token
 """
 CREDENTIALS = tuple(_CREDENTIALS.split())
 """Where well-known programs keep passwords and keys, relative to HOME; folders and files."""
+
+
+_NAMING = """
+AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AZURE_AUTH_LOCATION BOTO_CONFIG GOOGLE_APPLICATION_CREDENTIALS HF_TOKEN_PATH
+KUBECONFIG NETRC NPM_CONFIG_USERCONFIG PGPASSFILE RAY_AUTH_TOKEN_PATH
+"""
+"""Variables by which the same programs are told of another place, or of several with colons between them."""
+
+
+def named_credentials(environ: Mapping[str, str]) -> list[Path]:
+    """Files with passwords and keys, where the user's variables say that they lie."""
+    named = (environ.get(name, "").split(os.pathsep) for name in _NAMING.split())
+    return [Path(place).absolute() for places in named for place in places if place]
 
 
 @lru_cache(maxsize=8)

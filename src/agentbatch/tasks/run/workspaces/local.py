@@ -32,7 +32,7 @@ def workspaces_here(
     rules = SandboxRules.of_run(
         prepared.sandbox,
         network=not prepared.settings.no_network,
-        home=Path(environ.get("HOME") or Path.home()),
+        environ=environ,
         directories=(task.root for task in prepared.plan.tasks),
         runs=prepared.folder / STATE_FOLDER,
         env_files=(*prepared.env_files, *prepared.hidden_files, *env_files_in(prepared.folder), *keys),
@@ -73,7 +73,7 @@ def throwaway_workspaces(folder: Path, environ: Mapping[str, str], choice: Sandb
     rules = SandboxRules.of_run(
         choice,
         network=True,
-        home=Path(environ.get("HOME") or Path.home()),
+        environ=environ,
         directories=(),
         runs=here / STATE_FOLDER,
         env_files=env_files_in(here),
