@@ -23,6 +23,7 @@ LS = ("bash", '{"command": "ls"}')
         ('<tool_call>{"name":"bash","arguments":{"command":"ls"}}</tool_call>' * 2, [LS, LS], ""),
         ('<|python_tag|>{"name": "bash", "parameters": {"command": "ls"}}<|eom_id|>', [LS], ""),
         ('[TOOL_CALLS][{"name": "bash", "arguments": {"command": "ls"}}]', [LS], ""),
+        ('{"tool_calls": [{"name": "bash", "arguments": {"command": "ls"}, "id": "1"}]}', [LS], ""),
         ('{"function": {"name": "bash", "arguments": "{\\"command\\": \\"ls\\"}"}}', [LS], ""),
         (
             '<think>{"tool": "finish", "arguments": {}}</think>{"tool":"bash","arguments":{"command":"ls"}}',

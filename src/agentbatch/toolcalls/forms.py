@@ -20,6 +20,7 @@ from agentbatch.toolcalls.json_actions import tool_names
 from agentbatch.toolcalls.json_calls import TextCalls, find_calls
 from agentbatch.toolcalls.markup_calls import find_markup
 from agentbatch.toolcalls.offered import as_offered
+from agentbatch.toolcalls.python_calls import find_python
 
 _MADE_UP = regex(rf"^{RESULT.pattern}", re.MULTILINE)
 
@@ -90,11 +91,9 @@ def _called_in_thoughts(answer: Answer, tools: Sequence[ToolSpec]) -> Answer:
 
 
 def _found(text: str, tools: Sequence[ToolSpec]) -> TextCalls | None:
-    """JSON or markup, whichever begins first: what is inside of the other is content."""
-    marked, plain = find_markup(text, tools), find_calls(text, tool_names(tools))
-    if marked is None or plain is None:
-        return marked or plain
-    return marked if marked.start <= plain.start else plain
+    """Markup, JSON or Python, whichever begins first: what is inside of another is content."""
+    found = find_markup(text, tools), find_calls(text, tool_names(tools)), find_python(text, tools)
+    return min((calls for calls in found if calls is not None), key=lambda calls: calls.start, default=None)
 
 
 def _with(answer: Answer, calls: Sequence[tuple[str, str]], prose: str) -> Answer:

@@ -113,6 +113,8 @@ def calls_at(text: str, start: int, names: Collection[str]) -> tuple[list[tuple[
     closer = _CLOSERS.match(text, end)
     if closer is None:
         return None
+    if isinstance(value, dict) and value.keys() == {"tool_calls"}:
+        value = value["tool_calls"]  # Devstral: ggml-org/llama.cpp#14697
     items = value if isinstance(value, list) else [value]
     actions = [_action(item, names) for item in items]
     whole = [action for action in actions if action is not None]

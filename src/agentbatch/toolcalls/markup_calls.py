@@ -97,6 +97,16 @@ MARKUPS: tuple[Markup, ...] = (
         closes=r"(?:<\|call\|>)?",
         source="gpt-oss (openai/harmony); without its tokens: raullenchai/Rapid-MLX #480",
     ),
+    Markup(
+        opens=rf"(?m)^(?:>>>|(?:<\|from\|>assistant\n)?<\|recipient\|>\s?){NAME}\n(?:<\|content\|>)?(?=\s*\{{)",
+        closes="",
+        source="Functionary v3.2 and v2.4 (MeetKai/functionary: its prompt templates)",
+    ),
+    Markup(
+        opens=rf"(?m)^Action:[ \t]*{NAME}[ \t]*\n\s{{0,9}}Action Input:\s{{0,9}}(?:```(?:json)?\s{{0,9}})?(?=\{{)",
+        closes=r"(?:```)?\s*(?:Observation:[\s\S]*)?",
+        source="ReAct (arXiv:2210.03629), with results that the model made up: QwenLM/Qwen3#197",
+    ),
 )
 
 
