@@ -173,6 +173,10 @@ class Settings(BaseModel):
     retry_failed: Annotated[bool, option("--retry-failed", "AGENTBATCH_RETRY_FAILED", "", "resume")] = Field(
         False, description="resume, and run failed tasks again from their start"
     )
+    reason: Annotated[Models, option("--reason", "AGENTBATCH_REASON", "REASON", "resume")] = Field(
+        (),
+        description="the same for those alone that ended with this reason: setup, model_error; several with commas",
+    )
     force: Annotated[bool, option("--force", "AGENTBATCH_FORCE", "", "resume")] = Field(
         False, description="resume, and run all tasks again from their start, completed ones too"
     )
@@ -463,6 +467,11 @@ class Settings(BaseModel):
         if field in self.model_fields_set:
             return ""
         return f"it is the default, and {options()[field].env[-1]} sets another"
+
+    @property
+    def retrying(self) -> bool:
+        """Failed tasks begin again: all, or those with a `reason`."""
+        return self.retry_failed or bool(self.reason)
 
     @property
     def other_coders(self) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from agentbatch.runs import events as e
 from agentbatch.runs.state.run_state import RunState
+from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import UNKNOWN, clip, counted, harmless
 
 MAX_TASKS_AT_ONCE = 1000
@@ -87,13 +88,7 @@ class TasksKind:
 
     def counts(self, state: RunState) -> Counts:
         tasks = state.tasks.values()
-        failed = sum(
-            task.finished
-            and not task.resumable
-            and task.status in ("error", "timeout", "cancelled")
-            and task.reason != "left_out"
-            for task in tasks
-        )
+        failed = sum(map(_worth_running_again, tasks))
         left = sum(not task.finished or task.resumable for task in tasks)
         return Counts(state.total, state.count("completed"), failed, left)
 
@@ -244,6 +239,25 @@ def retry_command(state: RunState, task_id: str = "") -> str:
     pattern = "^" + re.escape(harmless(task_id)).replace("\\-", "-") + "$"
     only = f" --filter {shlex.quote(pattern)}" if task_id else ""
     return f"agentbatch resume {clip(state.info.run_id, MAX_ID)} --retry-failed{only}"
+
+
+def reason_command(state: RunState) -> str:
+    """The command that runs again what failed for one of several reasons; empty where there are not several."""
+    reasons = {task.reason for task in state.tasks.values() if _worth_running_again(task) and task.reason}
+    if len(reasons) < 2 or not (retry := retry_command(state)):
+        return ""
+    return (
+        f"{retry.removesuffix('--retry-failed')}--reason {min(reasons, key=lambda name: (len(name), name))}"
+    )
+
+
+def _worth_running_again(task: TaskState) -> bool:
+    return (
+        task.finished
+        and not task.resumable
+        and task.status in ("error", "timeout", "cancelled")
+        and task.reason != "left_out"
+    )
 
 
 def _host(endpoint: str, rehearsal: bool) -> str:

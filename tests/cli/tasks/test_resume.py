@@ -226,3 +226,34 @@ def test_a_newer_run_that_cannot_be_read_is_named_before_an_older_one_is_taken(
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert newer.run_id in done.stderr
     assert recorded(older).session == 1
+
+
+@pytest.mark.slow
+def test_what_failed_for_one_reason_runs_again_alone(folder: Path, command: Command) -> None:
+    write_tasks(folder, "a", "b")
+    document = json.loads((folder / "task.json").read_text())
+    document["tasks"][1]["setup"] = "test -e ready"
+    (folder / "task.json").write_text(json.dumps(document))
+    first = command("--parallel", "2")
+    (run,) = runs(folder)
+    assert reasons(command) == {"a": "model_error", "b": "setup"}
+    assert f"Only some    agentbatch resume {run.run_id} --reason setup" in first.stdout
+    for wrong, said in [
+        ("setpu", "there is no reason 'setpu'; did you mean 'setup'?"),
+        ("stalled", f"no task of run {run.run_id} ended with stalled; there are model_error (1), setup (1)."),
+    ]:
+        refused = command("resume", "--reason", wrong)
+        assert (refused.returncode, refused.stderr) == (2, f"agentbatch: --reason: {said}\n")
+    (folder / "work/b/ready").touch()
+    again = command("resume", "--reason", "setup,stalled")
+    assert "task 2/2: started: b" in again.stdout
+    assert "task 1/2: started: a" not in again.stdout
+    assert reasons(command) == {"a": "model_error", "b": "model_error"}
+    assert "--reason" not in again.stdout, "there is one reason left"
+    both = command("resume", "--retry-failed")
+    assert both.stdout.count(": started: ") == 2, "the choice held once"
+
+
+def reasons(command: Command) -> dict[str, str]:
+    failed = json.loads(command("status", "--json").stdout)["failedList"]
+    return {task["id"]: task["reason"] for task in failed}

@@ -85,8 +85,8 @@ def test_the_whole_summary(mixed: RunState) -> None:
         "        one test fails",
         "",
         "Causes of errors",
-        "    2 x model call failed: HTTP 500 (request 8f3a11): try again (tasks 2, 3)",
-        "    1 x iteration limit reached: one test fails (task 4)",
+        "    2 x model_error: HTTP 500 (request 8f3a11): try again (tasks 2, 3)",
+        "    1 x max_iterations: one test fails (task 4)",
         "",
         "Changed tests and protected files",
         "  - task 4: tests/test_primes.py",
@@ -104,13 +104,14 @@ def test_the_whole_summary(mixed: RunState) -> None:
         "Log          .agentbatch/runs/r1/run.log",
         "Review       agentbatch show 2 --run 20270115-120000-ab12  (--diff: changes)",
         "Retry with   agentbatch resume 20270115-120000-ab12 --retry-failed",
+        "Only some    agentbatch resume 20270115-120000-ab12 --reason model_error",
     ]
 
 
 def test_a_resumption_of_what_was_over_does_not_tell_all_again(mixed: RunState) -> None:
     lines = render_text(summary_of(mixed, nothing_ran=True), 80)
     assert lines[0] == "Summary of run 20270115-120000-ab12"
-    assert lines[-1].startswith("Retry with   agentbatch resume")
+    assert lines[-2].startswith("Retry with   agentbatch resume")
     assert not {"Tasks", "Causes of errors", "What these tokens would cost elsewhere"} & set(lines)
 
 
@@ -129,8 +130,8 @@ def test_causes_keep_different_errors_apart(story: Callable[..., Any]) -> None:
     for name, error in (("a", "HTTP 500"), ("b", "HTTP 503"), ("c", "HTTP 503")):
         run.finish(name, 1, status="error", reason="model_error", error=error)
     assert group_causes(summary_of(run.state).tasks) == [
-        ("model call failed: HTTP 503", (2, 3)),
-        ("model call failed: HTTP 500", (1,)),
+        ("model_error: HTTP 503", (2, 3)),
+        ("model_error: HTTP 500", (1,)),
     ]
 
 
@@ -146,9 +147,9 @@ def test_work_that_was_not_accepted_is_told_apart_by_what_spoke_against_it(story
         run.finish(name, 1, status="error", reason="stalled", error=error)
     run.finish("e", 1, status="error", reason="blocked", error="blocked: no key and 2 more")
     assert group_causes(summary_of(run.state).tasks) == [
-        ("no progress in three iterations: such as verify failed: 2 tests failed", (1, 3)),
-        ("no progress in three iterations: not complete: no tests", (2, 4)),
-        ("blocked: the evaluator sees no way to do it: no key and 2 more", (5,)),
+        ("stalled: such as verify failed: 2 tests failed", (1, 3)),
+        ("stalled: not complete: no tests", (2, 4)),
+        ("blocked: no key and 2 more", (5,)),
     ]
 
 

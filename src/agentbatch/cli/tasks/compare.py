@@ -44,6 +44,7 @@ SENSELESS = {
     "stop_at": "--stop-at: every attempt of a comparison comes to its own end.",
     "resume": "--resume: `agentbatch resume` goes on with a comparison.",
     "retry_failed": "--retry-failed: what was not solved counts; trying it again would favour a model.",
+    "reason": "--reason: what was not solved counts; trying it again would favour a model.",
     "force": "--force: start a new comparison.",
 }
 """Flags of a run that mean nothing here."""

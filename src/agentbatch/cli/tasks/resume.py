@@ -16,7 +16,7 @@ from agentbatch.runs.listing import find_run, recorded
 DESCRIPTION = """\
 Resume a run: completed tasks are not run again, interrupted tasks continue from
 their last stored message, and the rest starts. Flags given here replace those
-of the run; what selects tasks (--filter, paths, --limit) holds this once.
+of the run; what selects tasks (--filter, --reason, paths, --limit) holds this once.
 """
 
 
@@ -27,11 +27,13 @@ examples:
   agentbatch resume
   agentbatch resume 20260102-0304 --retry-failed
   agentbatch resume --retry-failed --filter '^parser'
+  agentbatch resume --reason setup,model_error
   agentbatch resume --max-cost 5 --daemon
 """
 
 SHOWN = (
     "retry_failed",
+    "reason",
     "force",
     "daemon",
     "max_cost",

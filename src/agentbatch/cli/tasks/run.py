@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 def start(words: Sequence[str], flags: dict[str, Any], folder: RunFolder | None = None) -> int:
     """Run the batch that the flags ask for. `words`: the command line; `folder`: resume this run."""
     settings, env_file = read_settings(flags)
-    if folder is None and (settings.resume or settings.retry_failed or settings.force):
+    if folder is None and (settings.resume or settings.retrying or settings.force):
         folder = latest_run(settings)
         if folder is None:
             complain("there is no run of this task file to resume: a new one starts.")

@@ -60,11 +60,13 @@ def _detail(task: TaskState) -> str:
 
 
 def _told(reason: str, tasks: Sequence[TaskState]) -> str:
-    """The reason, and the detail of all of them, or as an example that of the first."""
+    """The reason by its name, which --reason takes, and the detail of all of them, or as an example that of the first;
+    where it has none, the reason in words."""
     details = [_detail(task) for task in tasks]
     alike = len({_VARYING.sub("#", detail) for detail in details}) == 1
     lead = "" if alike else "such as "
-    return f"{reason_text(reason)}: {lead}{details[0]}" if details[0] else reason_text(reason)
+    words = f"{lead}{details[0]}" if details[0] else reason_text(reason).removeprefix(f"{reason}: ")
+    return reason if words == reason else f"{reason}: {words}"
 
 
 def cause_lines(causes: Sequence[Cause], width: int) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agentbatch.files import STATE_FOLDER
 from agentbatch.runs.events import QuotaUsedUp
-from agentbatch.runs.kind import kind_of, resume_command, retry_command
+from agentbatch.runs.kind import kind_of, reason_command, resume_command, retry_command
 from agentbatch.runs.listing import Run, ShownStatus, runs_folder
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.text import harmless
@@ -86,6 +86,11 @@ class RunReport:
     def retry(self) -> str:
         """The command that runs what failed again; empty like `resume`."""
         return "" if self.run.alive else self._typed(retry_command(self.run.state))
+
+    @property
+    def retry_one(self) -> str:
+        """The command that runs again what failed for one reason; empty where there are no others, and like `retry`."""
+        return "" if self.run.alive else self._typed(reason_command(self.run.state))
 
     @property
     def _here(self) -> bool:

@@ -15,7 +15,7 @@ from agentbatch.display.signs import SHOWN_SIGNS
 from agentbatch.runs.events import RunStarted
 from agentbatch.runs.kind import REHEARSAL, kind_of
 from agentbatch.runs.listing import ShownStatus
-from agentbatch.runs.log_lines import asleep_text, cause_text, reason_text
+from agentbatch.runs.log_lines import asleep_text, cause_text
 from agentbatch.runs.state.acceptance import tasks_accepted
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.tasks.results.document import cost_document, iso_time, token_document
@@ -143,11 +143,13 @@ def _failed(failed: Sequence[TaskState], columns: int, most: int) -> list[str]:
     if not failed:
         return []
     shown = failed[:most]
-    rows = _rows([(task.status, task, reason_text(task.reason or "")) for task in shown], columns)
+    rows = _rows([(task.status, task, task.reason or "") for task in shown], columns)
     lines = []
     for task, row in zip(shown, rows, strict=True):
-        cause = cause_text(task)
-        lines += [row, *([f"      {clip(cause, columns - 6)}"] if task.error else [])]
+        lines += [
+            row,
+            *([f"      {clip(cause, columns - 6)}"] if (cause := cause_text(task)) != task.reason else []),
+        ]
     return ["Failed", *lines, *_more(len(failed), most, "--all")]
 
 
@@ -168,7 +170,11 @@ def _more(number: int, most: int = MAX_TASKS, lists_all: str = "--json") -> list
 
 
 def _next(report: RunReport) -> list[str]:
-    steps = [(report.resume, "resumes it"), (report.retry, "runs what failed again")]
+    steps = [
+        (report.resume, "resumes it"),
+        (report.retry, "runs what failed again"),
+        (report.retry_one, "runs only those again"),
+    ]
     if report.run.alive:
         steps.insert(0, (f"agentbatch logs -f {report.name}", "watches it"))
     else:

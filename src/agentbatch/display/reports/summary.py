@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from agentbatch.runs.kind import resume_command, retry_command
+from agentbatch.runs.kind import reason_command, resume_command, retry_command
 from agentbatch.runs.state.run_state import RunState
 from agentbatch.runs.state.task_state import TaskState
 from agentbatch.spending.pricing import ComparisonRow
@@ -84,3 +84,8 @@ class Summary(NamedTuple):
     def retry_command(self) -> str:
         """Runs what failed again; empty when nothing failed for good."""
         return retry_command(self.state) if self.can_resume else ""
+
+    @property
+    def reason_command(self) -> str:
+        """Runs again what failed for one reason; empty where there are no others."""
+        return reason_command(self.state) if self.can_resume else ""

@@ -260,4 +260,5 @@ def _places(summary: Summary) -> list[str]:
         lines.append(f"Resume with  {resume}")
     elif retry := summary.retry_command:
         lines.append(f"Retry with   {retry}")
+        lines += [f"Only some    {command}" for command in [summary.reason_command] if command]
     return lines

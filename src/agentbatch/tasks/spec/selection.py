@@ -37,6 +37,8 @@ class Selection(NamedTuple):
     limit: int | None = None
     unfinished: frozenset[str] = frozenset()
     """Tasks that an interrupted run had under way: what they have made so far does not make them up to date."""
+    ended: frozenset[str] | None = None
+    """Tasks that the run which is resumed ended with a reason that was asked for; None: none was."""
 
 
 def select(tasks: Sequence[PlannedTask], selection: Selection, base: Path) -> list[PlannedTask]:
@@ -49,6 +51,10 @@ def select(tasks: Sequence[PlannedTask], selection: Selection, base: Path) -> li
         chosen = _in_scope(chosen, selection, base)
     if selection.pattern is not None:
         chosen = _matching(chosen, selection.pattern)
+    if selection.ended is not None:
+        chosen = [task for task in chosen if task.id in selection.ended]
+        if not chosen:
+            raise UserError("None of the chosen tasks ended with a reason of --reason.")
     if selection.stale or selection.missing:
         chosen = _out_of_date(chosen, selection, base)
     if selection.first_only:

@@ -48,7 +48,7 @@ def lacking_there(prepared: PreparedRun, address: str, entries: Mapping[str, Cod
     from agentbatch.cluster.exchange.terms import lease_of
 
     settings, resume, over = prepared.settings, prepared.resumed, frozenset[str]()
-    if resume is not None and not settings.retry_failed:
+    if resume is not None and not settings.retrying:
         known = read_state(resume.database).tasks.values()
         over = frozenset(one.id for one in known if one.finished and not one.may_continue)
     wanted = {

@@ -1,16 +1,19 @@
 """Checking everything before a run: tasks, directories, agents, prompts, prices, sandbox, results file."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 from agentbatch.config import Mode, Settings, secret_variables
 from agentbatch.config.loading import no_key, read_env_file
 from agentbatch.config.values import MAX_COMPARED
 from agentbatch.errors import UserError
+from agentbatch.problems import hint
+from agentbatch.runs.events import Reason
 from agentbatch.runs.folder import RunFolder, tasks_folder
 from agentbatch.runs.named_anew import check_trusted
 from agentbatch.runs.services.notify import check_notify
@@ -163,6 +166,7 @@ def _plan(
             part=settings.slice,
             limit=settings.limit,
             unfinished=_unfinished(settings, resume),
+            ended=_ended(settings.reason, resume) if settings.reason else None,
         ),
     )
 
@@ -184,7 +188,7 @@ def _check_compared(plan: Plan, settings: Settings) -> None:
         raise UserError(
             f"compare: {len(settings.compared)} coders with models; at most {MAX_COMPARED} can take part."
         )
-    if settings.retry_failed or settings.force:
+    if settings.retrying or settings.force:
         raise UserError(
             "A comparison counts what was not solved: trying it again (--retry-failed, --force) would favour a model. "
             "Start a new one with agentbatch compare."
@@ -207,6 +211,32 @@ def _unfinished(settings: Settings, resume: RunFolder | None) -> frozenset[str]:
         return frozenset()
     tasks = read_state(resume.database).tasks.values()
     return frozenset(task.id for task in tasks if task.begun and (task.resumable or not task.finished))
+
+
+def _ended(reasons: Sequence[str], resume: RunFolder | None) -> frozenset[str]:
+    """The tasks that the resumed run ended with one of these reasons. Raises UserError where there are none."""
+    for reason in reasons:
+        if reason not in get_args(Reason):
+            raise UserError(
+                f"--reason: there is no reason {reason!r}; {hint(reason, get_args(Reason), 'there are')}"
+            )
+    if resume is None:
+        raise UserError("--reason: there is no run of this task file to resume.")
+    failed = [
+        task
+        for task in read_state(resume.database).tasks.values()
+        if task.finished and task.status != "completed"
+    ]
+    found = frozenset(task.id for task in failed if task.reason in reasons)
+    if not found:
+        there = ", ".join(
+            f"{reason} ({n:,})" for reason, n in Counter(task.reason for task in failed).most_common()
+        )
+        raise UserError(
+            f"--reason: no task of run {resume.run_id} ended with {' or '.join(reasons)}; "
+            f"{f'there are {there}' if there else 'none has failed'}."
+        )
+    return found
 
 
 def _load_prices(settings: Settings, folder: Path) -> Prices:

@@ -15,7 +15,7 @@ OF_ONE_SESSION = frozenset(
 )  # fmt: skip
 """Secrets, and what only one command means."""
 
-SELECTING = frozenset({"paths", "filter", "slice", "limit", "stale", "missing"})
+SELECTING = frozenset({"paths", "filter", "reason", "slice", "limit", "stale", "missing"})
 """Which tasks a command runs. A resumption that names some runs these alone; the run's own are those it began with."""
 
 ADDRESSES = frozenset({"coder_endpoint", "evaluation_base_url"})

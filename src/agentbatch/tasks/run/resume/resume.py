@@ -19,7 +19,7 @@ def load_resume_plan(prepared: PreparedRun, store: Store) -> ResumePlan:
     settings, known = prepared.settings, store.state.by_id
     refuse_visited(store.folder, [*known])
     found = resume_actions(
-        with_attempts(prepared.plan).tasks, known, retry_failed=settings.retry_failed, force=settings.force
+        with_attempts(prepared.plan).tasks, known, retry_failed=settings.retrying, force=settings.force
     )
     under_way = [known[task_id] for task_id, action in found.items() if action == "continue"]
     with reading(store.folder.database, "is damaged, so that the run cannot be resumed") as connection:
@@ -33,7 +33,7 @@ def what_runs(prepared: PreparedRun) -> tuple[PreparedRun, str]:
         return prepared, ""
     settings, tasks = prepared.settings, prepared.plan.tasks
     known = read_state(prepared.resumed.database).tasks
-    found = resume_actions(tasks, known, retry_failed=settings.retry_failed, force=settings.force)
+    found = resume_actions(tasks, known, retry_failed=settings.retrying, force=settings.force)
     left = tuple(task for task in tasks if found[task.id] != "keep")
     over = len(tasks) - len(left)
     line = f"resumes run {prepared.resumed.run_id}: {counted(over, 'task')} over, {len(left):,} to run\n"
