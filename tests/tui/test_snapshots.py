@@ -85,12 +85,11 @@ async def test_a_run(base: Path, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("size", EACH)
-async def test_a_run_in_ascii_that_has_died(base: Path, size: tuple[int, int]) -> None:
+async def test_a_run_in_ascii_that_has_died_opens_on_what_failed(base: Path, size: tuple[int, int]) -> None:
     with scene(base) as made:
         await made.store.close()
         async with over(made, ascii_only=True).run_test(size=size) as pilot:
             await sees(pilot, "agentbatch died")
-            await pilot.press("down")
             await check(pilot, base, "died-ascii", size)
 
 

@@ -93,6 +93,8 @@ class RunScreen(LeavingRun):
 
     def on_mount(self) -> None:
         self._table.set_state(self.view.state, self.status_of)
+        if self._condition != "running":
+            self._table.go_to_first_failed()
         self._show_chosen()
         self._table.focus()
         self._draw_head()

@@ -100,6 +100,12 @@ class TaskTable(ScrollView, can_focus=True):
             self._go(row)
         return row is not None
 
+    def go_to_first_failed(self) -> None:
+        """Put the cursor on it, where one has failed."""
+        row = self._rows.failed(self._rows[-1], 1) if self._rows else None
+        if row is not None:
+            self._go(row)
+
     def update_tasks(self, ids: Collection[str]) -> None:
         """These tasks have changed."""
         if self._rows.update(ids):
