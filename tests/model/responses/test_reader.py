@@ -82,6 +82,17 @@ def streamed(events: Sequence[dict[str, Any]], cut: int = 10**9) -> Answer:
     return reader.answer()
 
 
+def test_the_last_event_may_lack_its_empty_line() -> None:
+    reader = StreamedResponse()
+    data = f"data: {json.dumps(ended(MESSAGE))}"
+    reader.feed(data.encode())
+    assert reader.answer().finish_reason == "stop"
+    half = StreamedResponse()
+    half.feed(data[:-5].encode())
+    with pytest.raises(CutError):
+        half.answer()
+
+
 def said(answer: Answer) -> tuple[str, list[tuple[str, str]], str]:
     return answer.content, [(call.name, call.arguments) for call in answer.tool_calls], answer.finish_reason
 

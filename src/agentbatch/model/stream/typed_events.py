@@ -1,6 +1,7 @@
 """Reads answers of typed events, whole or streamed: those of /v1/responses and /v1/messages. Untrusted throughout."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from agentbatch.files import parse_json
@@ -8,7 +9,7 @@ from agentbatch.model.answer.answer import CutError, GarbageError
 from agentbatch.model.answer.reported_usage import merged
 from agentbatch.model.http.transport import MAX_BODY, Received
 from agentbatch.model.stream.fragments import ending
-from agentbatch.model.stream.sse import BOM, EventReader
+from agentbatch.model.stream.sse import BOM, Event, EventReader
 from agentbatch.model.stream.stream import CHARACTERS_PER_TOKEN, FIELDS
 from agentbatch.usage import Usage
 
@@ -68,7 +69,7 @@ class TypedEvents:
 
     def feed(self, chunk: bytes) -> Received:
         if self._events is not None:
-            return self._read(self._events, chunk)
+            return self._read(self._events.feed(chunk))
         if self._body is None:
             self._head += chunk
             start = self._head.removeprefix(BOM).lstrip()
@@ -78,7 +79,7 @@ class TypedEvents:
             # The body decides, not its content type: servers and proxies send the wrong one.
             if start[:1] in FIELDS:
                 self._events = EventReader(MAX_BODY)
-                return self._read(self._events, start)
+                return self._read(self._events.feed(start))
             self._body, chunk = [], start
         self._body.append(chunk)
         self._size += len(chunk)
@@ -90,7 +91,10 @@ class TypedEvents:
         """After the end of the body. Raises GarbageError, RefusedError or CutError."""
         if self._events is None:
             self._take(self._whole(b"".join(self._body or ())))
-        elif not self._reason and not (self._over and self._deltas):
+            return Told(self._usage(), self._reason)
+        with suppress(GarbageError):  # half an event
+            self._read(self._events.end())
+        if not self._reason and not (self._over and self._deltas):
             raise CutError(f"the answer broke off after {self._size:,} characters")
         return Told(self._usage(), self._reason)
 
@@ -111,9 +115,9 @@ class TypedEvents:
     def _usage(self) -> Usage | None:
         return self._form.usage(self._counts) if self._counts else None
 
-    def _read(self, events: EventReader, chunk: bytes) -> Received:
+    def _read(self, events: Sequence[Event]) -> Received:
         received: Received = "nothing"
-        for event in events.feed(chunk):
+        for event in events:
             if self._over or not event.data.strip() or event.data.strip() == b"[DONE]":
                 continue
             said = self._event(event.data)
