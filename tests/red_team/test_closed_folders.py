@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from agentbatch.workspace.containers.container import empty_folder
 from agentbatch.workspace.files.diff.left_out_diff import has_bytecode
 from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.files.protect import protect, restore
 from agentbatch.workspace.files.snapshot.snapshot import snapshot, take_snapshot
+from agentbatch.workspace.programs.homes import is_too_large
 from agentbatch.workspace.watch.changed_since import changed_since
 from agentbatch.workspace.watch.git_control import control
 from agentbatch.workspace.watch.privileges import take_privileges
@@ -78,6 +80,26 @@ def test_protected_files_come_back_into_closed_folders(house: House, user: int |
     assert (house.root / "shut/work.py").read_text() == FILES["shut/work.py"]
     assert (house.root / "shut/deep/spec.md").read_text() == FILES["shut/deep/spec.md"]
     assert (house.root / "work.txt").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("mode", [*CLOSED, 0o555], ids=oct)
+def test_what_a_command_leaves_in_a_closed_folder_of_a_container_goes(
+    house: House, user: int | None, mode: int
+) -> None:
+    """Its /tmp is such a folder, which root without rights can close as well."""
+    for folder in ("tests/__pycache__", "shut", ""):
+        (house.root / folder).chmod(mode)
+    as_user(user, lambda: empty_folder(house.root, "/tmp", ["/tmp/shut/deep"]))
+    assert sorted(path.relative_to(house.root).as_posix() for path in house.root.rglob("*")) == [
+        *("shut", "shut/deep", "shut/deep/spec.md")
+    ]
+
+
+@pytest.mark.parametrize("mode", CLOSED, ids=oct)
+def test_a_home_hides_nothing_from_its_limit(house: House, user: int | None, mode: int) -> None:
+    (house.root / "shut/work.py").write_bytes(b"x" * 300_000)
+    close(house.root, mode)
+    assert as_user(user, lambda: is_too_large(house.root, most=200_000))
 
 
 def test_who_only_watches_opens_nothing(house: House, user: int | None) -> None:

@@ -23,6 +23,7 @@ from agentbatch.workspace.inspection import remove_isolated_dirs, working_direct
 from agentbatch.workspace.isolation.copy.copies import copy_tree
 from agentbatch.workspace.isolation.isolated_dir import RECORD, read_isolated_dir
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
+from agentbatch.workspace.programs.homes import is_too_large
 from agentbatch.workspace.watch.changed_since import changed_since
 from agentbatch.workspace.watch.privileges import CAPABILITIES, take_privileges
 from agentbatch.workspace.watch.watch import RECORD as WATCHED
@@ -153,6 +154,10 @@ def test_depth_costs_no_more_than_it_has_folders(deep_place: Path) -> None:
         sys.setprofile(None)
     assert seen == 201
     assert opened < 3 * seen
+    (deep_place / "n").mkdir()
+    deep(deep_place / "n", 30, "n" * 200)
+    assert is_too_large(deep_place, entries=231)
+    assert not is_too_large(deep_place, entries=234)
 
 
 RECORDS: Mapping[str, Mapping[str, object]] = {

@@ -28,7 +28,7 @@ from agentbatch.workspace.containers.inhabitants import (
 from agentbatch.workspace.containers.mounts import ENVIRONMENTS, HOME, Bind, Folders
 from agentbatch.workspace.containers.seccomp_profile import write_profile
 from agentbatch.workspace.containers.traces import Device, devices, speaks_by_system_v
-from agentbatch.workspace.files.removal import remove_tree
+from agentbatch.workspace.files.removal import entries_of, open_up, remove_tree
 from agentbatch.workspace.sandbox.limits import groups_of, killed_for_memory, told_of_memory
 
 Plan = Callable[[Folders], Sequence[Bind]]
@@ -228,21 +228,20 @@ class Container:
                 if self.is_up
                 else []
             )
-            _empty(folder, place, below)
+            empty_folder(folder, place, below)
             ways = ways and all(os.path.lexists(f"{folder}{one.removeprefix(place)}") for one in below)
         if self._folders.home.parent.is_dir():
             self._folders.home.mkdir(exist_ok=True)
         return ways
 
 
-def _empty(folder: Path, place: str, kept: Sequence[str]) -> None:
+def empty_folder(folder: Path, place: str, kept: Sequence[str]) -> None:
     """Remove what is in the folder, which is at `place` inside, but what others are laid over, where it is the way to
     `kept`: without that they would be gone."""
     if not folder.is_dir():
         return
-    with os.scandir(folder) as found:
-        entries = list(found)
-    for entry in entries:
+    open_up(folder)
+    for entry in entries_of(folder):
         at = f"{place}/{entry.name}"
         if not entry.is_dir(follow_symlinks=False):
             if at not in kept:
@@ -250,7 +249,7 @@ def _empty(folder: Path, place: str, kept: Sequence[str]) -> None:
         elif at in kept:
             continue
         elif any(one.startswith(f"{at}/") for one in kept):
-            _empty(Path(entry.path), at, kept)
+            empty_folder(Path(entry.path), at, kept)
         else:
             try:
                 os.rmdir(entry.path)

@@ -145,12 +145,8 @@ def _listed(root: Path, path: str, ways: Ways) -> list[tuple[str, bool]]:
     place = os.path.join(root, path)
     if len(place) < MAX_PATH and len(os.fsencode(place)) < MAX_PATH - MAX_NAME:
         return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries_of(place)]
-    handle = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=ways.to(path))
-    try:
-        with os.scandir(handle) as found:
-            return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
-    finally:
-        os.close(handle)
+    with ways.entries(path) as found:
+        return sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
 
 
 def _check_form(path: str) -> None:

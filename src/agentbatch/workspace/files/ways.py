@@ -2,15 +2,19 @@
 
 import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 from agentbatch.files import FOLDER
+from agentbatch.workspace.files.removal import open_up
 
 KEPT = 64
 """Handles of one way that stay open: whoever goes to one folder after another, in order, opens each of them about
 once."""
+
+_LISTED = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Ways:
@@ -45,6 +49,21 @@ class Ways:
             if len(self._handles) > KEPT:
                 self._close([min(kept for kept in self._handles if kept)])
         return self._handles[depth]
+
+    @contextmanager
+    def entries(self, path: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+        """What is in the folder. One that the coder has closed to its owner is opened. Raises OSError."""
+        at = self.to(path)
+        try:
+            handle = os.open(".", _LISTED, dir_fd=at)
+        except PermissionError:
+            open_up(Path(f"/proc/self/fd/{at}"))
+            handle = os.open(".", _LISTED, dir_fd=at)
+        try:
+            with os.scandir(handle) as found:
+                yield found
+        finally:
+            os.close(handle)
 
     def _close(self, depths: list[int]) -> None:
         for depth in depths:

@@ -12,6 +12,7 @@ from pathlib import Path
 from agentbatch.errors import UserError
 from agentbatch.files import PRIVATE, make_missing, open_folder
 from agentbatch.patterns import regex
+from agentbatch.workspace.files.ways import Ways
 
 HOMES = "homes"
 """Name of their folder in the task's folder."""
@@ -53,17 +54,19 @@ def make_home(homes: Path, name: str, files: Mapping[str, bytes | Path]) -> Path
 def is_too_large(home: Path, most: int = MAX_SIZE, entries: int = MAX_ENTRIES) -> bool:
     """It takes more of the disk than a HOME may, or has more files than can be counted. Links are not followed; who
     changes it meanwhile can have less seen, and no more."""
-    folders = [os.fspath(home)]
-    while folders:
-        with suppress(OSError), os.scandir(folders.pop()) as found:
-            for entry in found:
-                status = entry.stat(follow_symlinks=False)
-                most -= status.st_blocks * 512  # what a sparse file does not hold takes nothing
-                entries -= 1
-                if most < 0 or entries < 0:
-                    return True
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
+    folders = [""]
+    with suppress(FileNotFoundError), Ways(home) as ways:
+        while folders:
+            path = folders.pop()
+            with suppress(OSError), ways.entries(path) as found:
+                for entry in found:
+                    status = entry.stat(follow_symlinks=False)
+                    most -= status.st_blocks * 512  # what a sparse file does not hold takes nothing
+                    entries -= 1
+                    if most < 0 or entries < 0:
+                        return True
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(f"{path}/{entry.name}" if path else entry.name)
     return False
 
 
