@@ -33,12 +33,16 @@ ASKED = {"model": "m", "messages": [{"role": "user", "content": "u"}], "max_toke
         (400, '{"message":"The maximum tokens you requested exceeds the model limit of 4096"}', 4096),
         (400, '{"error":{"message":"The maximum tokens you requested exceed the model limit of 4096. Try again with a maximum tokens value lower than 4096."}}', 4096),
         (400, '[{"error":{"code":400,"message":"Unable to submit request because it has a maxOutputTokens value of 8000 but the supported range is from 1 (inclusive) to 4097 (exclusive). Update the value and try again.","status":"INVALID_ARGUMENT"}}]', 4096),
+        (400, '{"error":{"message":"max_tokens (8000) exceeds model\'s maximum output tokens (4096)","type":"invalid_request_error"}}', 4096),
+        (416, '{"error":"max_completion_tokens is limited for this model"}', 4000),
+        (400, '{"error":{"code":"1214","message":"max_tokens参数非法。请检查文档。"}}', 4000),
         # A window that prompt and answer share.
         (400, '{"error":{"message":"max_tokens=8000 cannot be greater than max_model_len=max_total_tokens=4000. Please request fewer output tokens. (parameter=max_tokens, value=8000)","type":"BadRequestError"}}', 2000),
         (400, '{"error":{"message":"This model\'s maximum context length is 8192 tokens. However, you requested 8000 output tokens and your prompt contains at least 193 input tokens, for a total of at least 8193 tokens.","type":"BadRequestError","code":400}}', 4096),
         (400, '{"error":{"message":"This model\'s maximum context length is 8192 tokens. However, you requested 13000 tokens (5000 in the messages, 8000 in the completion). Please reduce the length of the messages or completion.","code":"context_length_exceeded"}}', None),
         (400, '{"error":{"message":"\'max_tokens\' or \'max_completion_tokens\' is too large: 8000. This model\'s maximum context length is 8100 tokens and your request has 140 input tokens (8000 > 8100 - 140).","code":400}}', 4050),
         (422, '{"error":{"message":"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8100. Given: 140 `inputs` tokens and 8000 `max_new_tokens`"}}', 4050),
+        (400, '{"code":20015,"message":"max_total_tokens (8100) must be less than or equal to max_seq_len (8092)","data":null}', 4046),
         (400, '{"error":{"message":"prompt is too long: 210000 tokens > 200000 maximum"}}', None),
         # What says nothing of a lower number.
         (400, '{"error":{"message":"max_tokens is too large"}}', None),
@@ -50,6 +54,17 @@ ASKED = {"model": "m", "messages": [{"role": "user", "content": "u"}], "max_toke
 def test_the_longest_answer_that_a_refusal_allows(status: int, body: str, cap: int | None) -> None:
     learnt = learn(Capabilities(), read_error(status, body.encode()), ASKED)
     assert (learnt.output_cap if learnt is not None else None) == cap
+
+
+def test_without_a_number_the_half_is_tried_down_to_a_few_hundred() -> None:
+    refusal = read_error(
+        400, '{"error":{"code":"1214","message":"max_tokens参数非法。请检查文档。"}}'.encode()
+    )
+    known, caps = Capabilities(), []
+    while (learnt := learn(known, refusal, fitted(dict(ASKED), known))) is not None:
+        known = learnt
+        caps.append(learnt.output_cap)
+    assert caps == [4000, 2000, 1000, 500, 256]
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_output_tokens"])

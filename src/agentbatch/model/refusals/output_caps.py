@@ -13,12 +13,15 @@ from agentbatch.patterns import regex
 class Wording(NamedTuple):
     pattern: re.Pattern[str]
     """Of words in lower case. Its group is `most`, the longest answer; `below`, one more than that; or `window`, which
-    the request shares."""
+    the request shares. None: it is shorter than what was asked, and not said."""
     source: str
 
 
 _N = r"\d[\d,_]{0,11}"
 _NAME = r"max[_ ]?(?:(?:completion|output|new)_?)?tokens"
+
+LEAST = 256
+"""Tokens below which no shorter answer is tried where the refusal has no number."""
 
 WORDINGS = (
     Wording(
@@ -64,6 +67,15 @@ WORDINGS = (
         regex(rf"{_NAME}={_N} cannot be greater than (?:\w{{1,20}}=)+(?P<window>{_N})"),
         "vLLM, DeepInfra: HeyPuter/puter#3564",
     ),
+    Wording(
+        regex(rf"{_NAME} \({_N}\) exceeds? (?:the )?model's maximum output tokens \((?P<most>{_N})"),
+        "Ollama's cloud: openclaw/openclaw#131797",
+    ),
+    Wording(regex(rf"{_NAME} is limited for this model"), "Scaleway, 416: scaleway/docs-content#4858"),
+    Wording(
+        regex(rf"{_NAME}\s?参数非法"),
+        "Zhipu, code 1214: lobehub/lobehub#1398, MetaGLM/glm-cookbook#24",
+    ),
 )
 
 
@@ -74,15 +86,17 @@ def output_cap(error: ServerError, body: Mapping[str, Any]) -> int | None:
     half: for longer prompts the refusal is one of their length.
     """
     asked = max((body[name] for name in ALL_LIMITS if isinstance(body.get(name), int)), default=0)
-    most = _most(error.words) or (_half(error, asked) if is_overflow(error) else 0)
+    most = _most(error.words, asked) or (_half(error, asked) if is_overflow(error) else 0)
     return most if 0 < most < asked else None
 
 
-def _most(words: str) -> int:
-    """0: it does not say."""
+def _most(words: str, asked: int) -> int:
+    """0: it is about something else."""
     for wording in WORDINGS:
         if (found := wording.pattern.search(words)) is not None:
-            [(name, text)] = found.groupdict().items()
+            [(name, text)] = found.groupdict().items() or [("", "")]
+            if not name:
+                return max(asked // 2, LEAST)
             number = int(text.replace(",", "").replace("_", ""))
             return number // 2 if name == "window" else number - (name == "below")
     return 0

@@ -123,6 +123,10 @@ WORDINGS: tuple[Wording, ...] = (
         "SiliconFlow: sjzar/chatlog#30",
     ),
     Wording(
+        rf"max_total_tokens \((?P<sent>{_N})\) must be less than or equal to max_seq_len \((?P<limit>{_N})",
+        "SiliconFlow, with what the answer may have: FoundationAgents/OpenManus#309, continuedev/continue#10993",
+    ),
+    Wording(
         rf"prompt too long: (?P<sent>{_N}) tokens exceeds max context window of (?P<limit>{_N})",
         "oMLX: ValueCell-ai/ClawX#658",
     ),
