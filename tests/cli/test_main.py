@@ -111,6 +111,11 @@ def test_a_mistake_behind_a_command_shows_its_usage_and_the_nearest_word(
     [
         ("--paralel 3", "There is no option --paralel; did you mean --parallel?"),
         ("--jsn status", "There is no option --jsn; did you mean --json?"),
+        ("-parallel 3", "There is no option -parallel; did you mean --parallel?"),
+        ("-n 3", "There is no option -n; see `agentbatch --help-all`."),
+        ("--model gpt-5", "There is no option --model; did you mean --coder-model?"),
+        ("run", "no path 'run'; tasks run without a command: agentbatch --parallel 3."),
+        ("mine.json", "no path 'mine.json'; a task file is named with -t: agentbatch -t mine.json."),
         ("stauts", "There is no command and no path 'stauts'; did you mean `agentbatch status`?"),
         ("helpp", "did you mean `agentbatch help`?"),
         ("help stauts", "did you mean `agentbatch status`?"),

@@ -84,6 +84,10 @@ def test_keys_do_not_show(tmp_path: Path) -> None:
         ({}, {"filter": "("}, "--filter: '\\(' is not a regular expression"),
         ({}, {"display": "tv"}, "must be 'auto', 'tui', 'rich', 'plain', 'json' or 'none'"),
         ({"CODER_API_KEY": "${MY_KEY}"}, {}, "is not a key: .env is taken as it stands"),
+        ({"CODER_API_KEY": "sk-..."}, {}, "CODER_API_KEY: is no key yet: put yours in its place.$"),
+        ({"CODER_API_KEY": "sk-…"}, {}, "is no key yet"),
+        ({"CODER_API_KEY": "<your-key>"}, {}, "is no key yet"),
+        ({"CODER_API_KEY": "your_key_here"}, {}, "is no key yet"),
         ({"CODER_API_KEY": "two words"}, {}, "is not a key: that is one word of plain ASCII characters.$"),
     ],
 )

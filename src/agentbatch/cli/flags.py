@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -149,7 +150,9 @@ def check_flags(words: Sequence[str], commands: Collection[str]) -> None:
         if word in commands or word == "--":
             return
         flag = word.partition("=")[0]
-        if flag.startswith("--") and flag not in known:
+        long = flag if flag.startswith("--") else f"-{flag}"
+        short = flag[:2] in known and long not in known  # `-oFILE`
+        if re.match("--?[^-0-9.]", flag) and not (short or flag in known):
             raise UserError(unknown_option(flag, known, "agentbatch --help-all"))
 
 

@@ -18,6 +18,9 @@ from agentbatch.errors import UserError
 from agentbatch.runs.garbage import gc_paused
 from agentbatch.text import nearest
 
+TASK_FILES = (".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".csv", ".tsv")
+"""What task files end in."""
+
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line; `command` of the answer does it. Raises UserError."""
@@ -40,6 +43,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         close = nearest(word, [*COMMANDS, "help"])
         listed = ", ".join(name for name, one in COMMANDS.items() if one.summary)
         hint = f"did you mean `agentbatch {close}`?" if close else f"the commands are {listed}."
+        if word in ("run", "start"):
+            hint = "tasks run without a command: agentbatch --parallel 3."
+        elif word.endswith(TASK_FILES):
+            hint = f"a task file is named with -t: agentbatch -t {word}."
         raise UserError(f"There is no command and no path {word!r}; {hint}")
     return run_parser(with_paths=True).parse_intermixed_args(words)
 

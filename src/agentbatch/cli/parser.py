@@ -71,7 +71,11 @@ def plain_words(message: str) -> str:
 
 
 def unknown_option(flag: str, known: Iterable[str], help_command: str) -> str:
-    close = nearest(flag, known)
+    known = sorted(known)
+    ends = (
+        name for name in known if flag.startswith("--") and name.endswith(flag[1:])
+    )  # `--model`: `--coder-model`
+    close = nearest(flag, known, cutoff=0.85) or next(ends, None) or nearest(flag, known)
     return f"There is no option {flag}; {f'did you mean {close}?' if close else f'see `{help_command}`.'}"
 
 

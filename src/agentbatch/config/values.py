@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from agentbatch.config.alerts import read_alert
 from agentbatch.config.headers import read_header, split_headers
 from agentbatch.config.reports import parse_report, read_share
+from agentbatch.patterns import regex
 from agentbatch.redaction import MASK
 from agentbatch.text import clip
 
@@ -122,6 +123,10 @@ def _check_headers(value: object) -> object:
     return given
 
 
+PLACEHOLDER = regex(r"<.*>|.*(\.\.\.|…)|(?i:.*your[-_ ].*|x{3,})")
+"""What examples have in the place of a key."""
+
+
 def _check_key(value: SecretStr | None) -> SecretStr | None:
     key = value.get_secret_value().strip() if value is not None else ""
     if not key:
@@ -130,6 +135,8 @@ def _check_key(value: SecretStr | None) -> SecretStr | None:
         raise ValueError(
             "is not a key: .env is taken as it stands, and nothing is put in the place of ${...}"
         )
+    if PLACEHOLDER.fullmatch(key):
+        raise ValueError("is no key yet: put yours in its place")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ValueError("is not a key: that is one word of plain ASCII characters")
     return SecretStr(key)

@@ -1,6 +1,7 @@
 """A server of tools that speaks the Model Context Protocol, as a user names it: a table of `[mcp.servers]` in
 agents/coder.toml, an entry of a task's `mcp`."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Self
@@ -43,6 +44,18 @@ class McpServer(BaseModel):
     """Seconds for one call."""
     required: bool = False
     """A task whose server cannot be started has failed; otherwise it works without the server's tools."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_words(cls, value: object) -> object:
+        """Other programs have the arguments apart."""
+        if isinstance(value, dict) and isinstance(value.get("command"), str):
+            given = value.get("args")
+            words = [value["command"], *(given if isinstance(given, list) else [])]
+            raise ValueError(
+                f"has its program and its arguments in one list here, as command: {json.dumps(words)}"
+            )
+        return value
 
     @field_validator("command")
     @classmethod

@@ -64,6 +64,19 @@ def tasks(*entries: Any) -> str:
             "line 5, column 7: unknown key tasks[0].dri; did you mean 'dir'?",
         ),
         (tasks({"first_prompt": "x", "zzz": 1}), "known keys: id, dir, first_prompt"),
+        (
+            tasks({"first_prompt": "x", "mcp": {"a": {"url": "https://h", "zzz": 1}}}),
+            "unknown key tasks[0].mcp.a.zzz; known keys: command, url, ",
+        ),
+        (
+            tasks({"first_prompt": "x", "setup_cache": {"zzz": 1}}),
+            "tasks[0].setup_cache.zzz; known keys: key, paths.",
+        ),
+        (tasks({"first_prompt": "x", "attempts": [{"zzz": 1}]}), "tasks[0].attempts[0].zzz; known keys: "),
+        (
+            tasks({"first_prompt": "x", "mcp": {"a": {"command": "npx", "args": ["-y", "b"]}}}),
+            'tasks[0].mcp.a: has its program and its arguments in one list here, as command: ["npx", "-y", "b"]',
+        ),
         ('{"tasks": [{"first_prompt": "x"}], "task": 1}', "unknown key task; did you mean 'tasks'?"),
         (tasks({"first_prompt": "x", "max_iterations": 0}), "must be 1 or more, not 0"),
         (tasks({"first_prompt": "x", "max_iterations": "3"}), "max_iterations: must be a whole number"),

@@ -16,7 +16,8 @@ from agentbatch.runs.listing import find_run, recorded
 DESCRIPTION = """\
 Resume a run: completed tasks are not run again, interrupted tasks continue from
 their last stored message, and the rest starts. Flags given here replace those
-of the run; what selects tasks (--filter, --reason, paths, --limit) holds this once.
+of the run; what selects tasks (--filter, --reason, paths, --limit) holds this
+once.
 """
 
 

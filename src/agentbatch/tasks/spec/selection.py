@@ -87,8 +87,11 @@ def _in_scope(tasks: list[PlannedTask], selection: Selection, base: Path) -> lis
             hit |= scope
     idle = [path for scope, path in scopes.items() if scope not in hit]
     if idle:
+        file = (
+            " A task file is named with -t." if idle[0].endswith((".json", ".yaml", ".yml", ".csv")) else ""
+        )
         raise UserError(
-            f"The path {idle[0]} selects no task: none has its dir, its generated path, inputs or outputs there."
+            f"The path {idle[0]} selects no task: none has its dir, its generated path, inputs or outputs there.{file}"
         )
     return found
 

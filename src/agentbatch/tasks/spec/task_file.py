@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -152,9 +152,25 @@ def _sentence(document: TaskDocument, location: tuple[str | int, ...], problem: 
 
 
 def _known_keys(location: Sequence[str | int]) -> list[str]:
-    if "foreach" in location:
-        return [*Foreach.model_fields]
-    return [*FIELDS] if len(location) > 1 else [*TaskFile.model_fields]
+    """Of the object that the last key of `location` stands in."""
+    if len(location) == 1:
+        return [*TaskFile.model_fields]
+    inner: type[BaseModel] = Task
+    for part in location[2:-1]:
+        inner = Foreach if part == "foreach" else _model_in(inner, part) or inner
+    return [*FIELDS] if inner is Task else [*inner.model_fields]
+
+
+def _model_in(model: type[BaseModel], name: str | int) -> type[BaseModel] | None:
+    """What the field holds, or holds several of; None: no objects of ours."""
+    kinds = (
+        [model.model_fields[name].annotation] if isinstance(name, str) and name in model.model_fields else []
+    )
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+        kinds += get_args(getattr(kind, "__value__", kind))
+    return None
 
 
 def _short(value: object) -> str:

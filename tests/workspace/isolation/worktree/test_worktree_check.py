@@ -48,6 +48,11 @@ def test_what_is_not_committed_is_told_before_the_run(tmp_path: Path, repository
     assert warning.startswith("2 changes in ")
     assert "(shared.txt, staged.txt): tasks with isolation worktree start from the last commit" in warning
     assert check_worktrees([repository / "sub"], environ).warnings == ()
+    (repository / ".env").touch()
+    (repository / "results.json").touch()
+    (warning,) = check_worktrees([repository], environ, {repository / "results.json"}).warnings
+    assert warning.startswith("2 changes in "), "env files and our own results belong in no commit"
+    (repository / ".env").unlink()
     (repository / "untracked/deep").mkdir(parents=True)
     (repository / "untracked/deep/x").touch()
     (warning,) = check_worktrees([repository / "untracked/deep"], environ).warnings

@@ -78,7 +78,7 @@ def prepare(
     check_context(plan)
     check_directories(((task.id, task.root) for task in plan.tasks), folder)
     ours = own_environment(environ, [task.root for task in plan.tasks])
-    worktrees = _check_isolation(plan, settings, ours)
+    worktrees = _check_isolation(plan, settings, folder, ours)
     chosen = choose_coders(plan, kinds, settings, ours["PATH"], resume)
     if settings.cluster is None:
         check_commands(plan.tasks, ours["PATH"])
@@ -250,14 +250,17 @@ def _load_prices(settings: Settings, folder: Path) -> Prices:
     return prices
 
 
-def _check_isolation(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> WorktreeCheck:
+def _check_isolation(
+    plan: Plan, settings: Settings, folder: Path, environ: Mapping[str, str]
+) -> WorktreeCheck:
     """Whether every task with isolation `worktree` can have one; what the user may not expect of them."""
     if settings.apply and all(task.isolation != "copy" for task in plan.tasks):
         raise UserError("--apply brings changes back from copies, and no task has isolation copy.")
     sources = [task.root for task in plan.tasks if task.isolation == "worktree"]
     if not sources:
         return WorktreeCheck("")
-    checked = check_worktrees(sources, environ)
+    results = {folder / name for name in (*RESULTS_FILES.values(), settings.output) if name}
+    checked = check_worktrees(sources, environ, results)
     if checked.refusal:
         raise UserError(checked.refusal)
     return checked

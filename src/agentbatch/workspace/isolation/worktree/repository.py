@@ -2,13 +2,14 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from agentbatch.errors import UserError
 from agentbatch.text import clip, counted, list_names
+from agentbatch.workspace.files.env_files import is_env_file
 from agentbatch.workspace.isolation.worktree.git import Git, GitError
 from agentbatch.workspace.isolation.worktree.refusals import refusal
 
@@ -61,8 +62,11 @@ def find_repository(git: Git, source: Path) -> Repository:
     return Repository(top.resolve(), common.resolve(), commit)
 
 
-def check_worktrees(sources: Iterable[Path], environ: Mapping[str, str]) -> WorktreeCheck:
-    """Before a run, for all directories (resolved) of its tasks with isolation `worktree`. Changes nothing."""
+def check_worktrees(
+    sources: Iterable[Path], environ: Mapping[str, str], ours: Collection[Path] = ()
+) -> WorktreeCheck:
+    """Before a run, for all directories (resolved) of its tasks with isolation `worktree`. Changes nothing. `ours`:
+    files (resolved) that runs write, which nobody commits."""
     git = Git(environ)
     found: dict[Path, Repository] = {}
     members: dict[Path, list[Path]] = defaultdict(list)
@@ -79,12 +83,13 @@ def check_worktrees(sources: Iterable[Path], environ: Mapping[str, str]) -> Work
         why = refusal(git, repository.top, repository.common, members[place], environ.get("PATH", os.defpath))
         if why:
             return WorktreeCheck(why)
-        warnings.append(_uncommitted(git, repository, members[place]))
+        warnings.append(_uncommitted(git, repository, members[place], ours))
     settled = {source: found[place].common for place in found for source in members[place]}
     return WorktreeCheck("", tuple(warning for warning in warnings if warning), settled)
 
 
-def _uncommitted(git: Git, repository: Repository, sources: list[Path]) -> str:
+def _uncommitted(git: Git, repository: Repository, sources: list[Path], ours: Collection[Path]) -> str:
+    """Without env files, which tasks never see, and which belong in no commit."""
     status = git.run(
         "status", "--porcelain", "-z", "--no-renames", "--ignore-submodules=all", cwd=repository.top
     )
@@ -94,7 +99,8 @@ def _uncommitted(git: Git, repository: Repository, sources: list[Path]) -> str:
     inside = [
         path
         for path in changed
-        if not wanted.isdisjoint((path, *path.parents)) or any(s.is_relative_to(path) for s in sources)
+        if not (is_env_file(path.name) or path in ours)
+        and (not wanted.isdisjoint((path, *path.parents)) or any(s.is_relative_to(path) for s in sources))
     ]
     if not inside:
         return ""
