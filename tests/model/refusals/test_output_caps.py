@@ -28,6 +28,7 @@ ASKED = {"model": "m", "messages": [{"role": "user", "content": "u"}], "max_toke
         (400, '{"error":{"message":"Invalid max_tokens value, the valid range of max_tokens is [1, 4096]","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}', 4096),
         (400, '{"code":"InvalidParameter","message":"<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 4096]","request_id":"r"}', 4096),
         (400, '{"error":{"message":"max_tokens must be an integer between 1 and 4096 for model `m`."}}', 4096),
+        (422, '{"detail":"max_tokens must be between 0 and 4096"}', 4096),
         (400, '{"error":{"code":"InvalidParameter","message":"The parameter max_tokens specified in the request is not valid: integer above maximum value, expected a value <= 4096, but got 8000 instead.","param":"max_tokens","type":"BadRequest"}}', 4096),
         (400, '{"error":{"message":"Invalid \'max_output_tokens\': integer above maximum value. Expected a value <= 4096, but got 8000 instead.","param":"max_output_tokens","code":"integer_above_max_value"}}', 4096),
         (400, '{"message":"The maximum tokens you requested exceeds the model limit of 4096"}', 4096),

@@ -25,6 +25,19 @@ CAT = ("b", "read_file", '{"path": "x"}')
     [
         # OpenAI: id and name first, then arguments.
         ([part(0, "a", "bash", ""), part(0, None, None, '{"comm'), part(0, None, None, 'and": "ls"}')], [LS]),
+        # All of it again each time, longer.
+        (
+            [
+                part(0, "a", "bash", '{"com'),
+                part(0, "a", "bash", '{"command": "'),
+                part(0, "a", "bash", '{"command": "ls"}'),
+            ],
+            [LS],
+        ),
+        (
+            [part(0, "a", "bash", "{"), part(0, arguments="{}"), part(0, arguments="{}x")],
+            [("a", "bash", "{{}{}x")],
+        ),
         # Two at once, in turn and mixed.
         (
             [

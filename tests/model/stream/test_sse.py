@@ -30,6 +30,7 @@ def read(*pieces: bytes, longest: int = MB) -> list[Event]:
         (b'data: {"a": 1}\ndata: {"b": 2}\ndata: [DONE]\n\n', [b'{"a": 1}', b'{"b": 2}', b"[DONE]"]),
         (b'data: {"a":\ndata: {"b": 2}}\n\n', [b'{"a":\n{"b": 2}}']),
         (b"data: {\ndata: }\n\n", [b"{\n}"]),
+        (b'data:\n {"a": 1}\n\n', [b'\n{"a": 1}']),
         (b"data: : OPENROUTER PROCESSING\n\ndata: a\n\n", [b"a"]),
         (b"data\n\n", [b""]),
         (b": keep-alive\n\ndata: a\n\n: OPENROUTER PROCESSING\n\n", [b"a"]),

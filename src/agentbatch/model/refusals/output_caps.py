@@ -46,7 +46,7 @@ WORDINGS = (
         "DeepSeek: deepseek-ai/DeepSeek-V3#69; DashScope: open-webui/open-webui#10507",
     ),
     Wording(
-        regex(rf"{_NAME}\b.{{0,80}}integer between \d{{1,3}} and (?P<most>{_N})"),
+        regex(rf"{_NAME}\b.{{0,80}}\bbetween \d{{1,3}} and (?P<most>{_N})"),
         "gateways: autohandai/code-cli#486",
     ),
     Wording(

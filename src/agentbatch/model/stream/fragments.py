@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from agentbatch.files import json_object
@@ -42,7 +43,7 @@ class _Call:
         function = {
             **self.of_function.fields(),
             "name": self.name[:MAX_NAME],
-            "arguments": joined(self.arguments),
+            "arguments": _whole_arguments(self.arguments),
         }
         return {**self.carried.fields(), "id": self.id, "function": function}
 
@@ -134,6 +135,14 @@ def _arguments(raw: Any) -> str:
     if raw is None or isinstance(raw, str):
         return raw or ""
     return json.dumps(raw, ensure_ascii=False)
+
+
+def _whole_arguments(pieces: Sequence[str]) -> str:
+    """The pieces as one text; the last one where each has all that came before it (DeepSeek behind Baidu Qianfan:
+    NousResearch/hermes-agent#35718; vercel/ai#15888)."""
+    grown = len(pieces) > 1 and all(later.startswith(earlier) for earlier, later in pairwise(pieces))
+    text = joined(pieces)
+    return pieces[-1] if grown and json_object(text) is None and json_object(pieces[-1]) is not None else text
 
 
 def _text(value: Any) -> str:

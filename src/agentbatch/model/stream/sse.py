@@ -81,6 +81,9 @@ class EventReader:
                 self._data_size += len(value) + 1
             elif field == b"event":
                 self._name = value.decode("utf-8", "replace").strip().lower()
+            elif line.lstrip().startswith(b"{"):  # `data:` on a line of its own (0xPlaygrounds/rig#534)
+                self._data.append(line.strip())
+                self._data_size += len(line) + 1
             elif field == b"error":  # llama.cpp's older servers
                 events.append(Event(value, "error"))
         return events
