@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentbatch.cli.setup import cluster_trial
-from agentbatch.cli.setup.cluster_checks import MIN_FREE, node_check
+from agentbatch.cli.setup.cluster_checks import MIN_FREE, cluster_check, node_check
 from agentbatch.cli.setup.cluster_trial import Tried, try_machines
 from agentbatch.cluster.connection.connection import Connection
 from agentbatch.cluster.exchange.terms import NodeReport
@@ -32,6 +32,9 @@ GOOD = NodeReport(
 )
 
 
+ALL = {**GOOD.programs, "podman": "/usr/bin/podman"}
+
+
 @pytest.mark.parametrize(
     ("changes", "asked_for", "result", "words"),
     [
@@ -40,16 +43,17 @@ GOOD = NodeReport(
         ({"sandbox": "none", "trouble": "no bwrap"}, "auto", "warn", "no bwrap"),
         ({"sandbox": "none", "trouble": "no bwrap"}, "bubblewrap", "fail", "no bwrap"),
         ({"sandbox": "none", "trouble": "no bwrap"}, "none", "ok", "sandbox none"),
+        ({}, "podman", "fail", "podman not found"),
+        ({"sandbox": "none", "trouble": "no bwrap", "programs": ALL}, "podman", "ok", "worker-1"),
         ({"clock": 90.0}, "auto", "warn", "its clock is 9 s off"),
         ({"clock": 100.9}, "auto", "ok", "worker-1"),
         ({"clock": 111.0}, "auto", "warn", "its clock is 10 s off"),
         ({"free": MIN_FREE // 2}, "auto", "warn", "1.0 GB free in /var/x"),
         ({"keys": ("OPENAI_API_KEY",)}, "auto", "warn", "left it OPENAI_API_KEY"),
-        ({"open_to_all": True}, "auto", "warn", "RAY_AUTH_MODE=token"),
     ],
 )
 def test_what_is_said_of_a_machine(changes: dict[str, Any], asked_for: str, result: str, words: str) -> None:
-    check = node_check(replace(GOOD, **changes), 99.0, 101.0, Tried(), asked_for=asked_for, network=True)
+    check = node_check(replace(GOOD, **changes), 99.0, 101.0, Tried(), asked_for=asked_for)
     assert (check.result, check.name) == (result, "node 10.0.0.4")
     assert words in check.detail
 
@@ -67,14 +71,19 @@ def test_what_is_said_of_a_machine(changes: dict[str, Any], asked_for: str, resu
     ],
 )
 def test_what_a_task_found_on_a_machine_is_said_first(tried: Tried, result: str, words: str) -> None:
-    check = node_check(GOOD, 99.0, 101.0, tried, asked_for="auto", network=True)
+    check = node_check(GOOD, 99.0, 101.0, tried, asked_for="auto")
     assert check.result == result
     assert check.detail.startswith(words)
 
 
-def test_a_cluster_that_anybody_reaches_does_no_harm_without_a_network() -> None:
-    check = node_check(replace(GOOD, open_to_all=True), 99.0, 101.0, Tried(), asked_for="auto", network=False)
-    assert check.result == "ok"
+@pytest.mark.parametrize(
+    ("open_to_all", "network", "result"), [(True, True, "warn"), (True, False, "ok"), (False, True, "ok")]
+)
+def test_a_cluster_that_anybody_reaches_is_told_once(open_to_all: bool, network: bool, result: str) -> None:
+    reports = [None, GOOD, replace(GOOD, open_to_all=open_to_all)]
+    check = cluster_check("10.0.0.1:6379", reports, network=network)
+    assert check.result == result
+    assert check.detail.startswith("10.0.0.1:6379")
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from agentbatch.cluster.connection.connection import Connection, refusal
 from agentbatch.errors import UserError
 from tests.cluster.conftest import ray_cluster
 from tests.cluster.work import bash, on, script, write
-from tests.support.ray_cluster import RayCluster, missing
+from tests.support.ray_cluster import MACHINES, RayCluster, missing
 from tests.tasks.run.conftest import RunTasks, run_tasks
 
 __all__ = ["run_tasks"]
@@ -19,10 +19,15 @@ __all__ = ["run_tasks"]
 
 @pytest.fixture
 def older_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
-    """Its machines have an agentbatch that has nothing in it."""
+    """Its machines have an agentbatch that has nothing in it; its head has ours."""
     folder = tmp_path_factory.mktemp("older")
-    (folder / "agentbatch").mkdir()
-    (folder / "agentbatch/__init__.py").write_text("")
+    (folder / "older/agentbatch").mkdir(parents=True)
+    (folder / "older/agentbatch/__init__.py").write_text("")
+    (folder / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        f"if os.environ.get('TMPDIR', '').endswith({MACHINES!r}):\n"
+        f"    sys.path.insert(sys.path.index({str(folder)!r}) + 1, {str(folder / 'older')!r})\n"
+    )
     with ray_cluster({"PYTHONPATH": str(folder)}) as found:
         yield found
 

@@ -96,17 +96,21 @@ def has(address: str, *programs: str) -> NodeReport:
     return NodeReport(address, "h", "Linux", "3.11", "1", "bubblewrap", "", found, 0.0, 0, "/tmp")
 
 
-def test_which_machines_have_the_program_of_a_coder() -> None:
-    codex = {"codex": "codex"}
+def test_which_machines_have_a_program_that_is_needed_there() -> None:
+    codex = {"the coder codex": ["codex"]}
     assert lacking(codex, [has("10.0.0.1", "codex"), has("10.0.0.2", "codex")]) == ""
     assert lacking(codex, []) == "", "none has said anything"
     assert lacking(codex, [has("10.0.0.1", "codex"), has("10.0.0.2")]) == (
-        "Of the cluster's machines 10.0.0.2 has no codex (codex): tasks that come there end with an error."
+        "Of the cluster's machines 10.0.0.2 has no codex (the coder codex): tasks that need it end there with an error."
     )
     with pytest.raises(
-        UserError, match=r"the coder codex is codex, which no machine of it has on its PATH\."
+        UserError, match=r"the coder codex needs codex, which no machine of it has on its PATH\."
     ):
         lacking(codex, [has("10.0.0.1"), has("10.0.0.2")])
+    engines = {"a task with an image": ["podman", "docker"]}
+    assert lacking(engines, [has("10.0.0.1", "podman"), has("10.0.0.2", "docker")]) == ""
+    with pytest.raises(UserError, match=r"a task with an image needs podman or docker, which no machine"):
+        lacking(engines, [has("10.0.0.1")])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 
 from agentbatch.cluster.connection.connection import MISSING, Connection, check_address, has_ray
 from agentbatch.cluster.connection.fitting import unfit
@@ -21,9 +22,7 @@ PLAIN = (
     "them in plain text between its machines. Have it use TLS (RAY_USE_TLS=1), or run without --cluster."
 )
 
-NOWHERE = (
-    "--cluster: the coder {coder} is {program}, which no machine of it has on its PATH. Install it there."
-)
+NOWHERE = "--cluster: {who} needs {programs}, which no machine of it has on its PATH. Install it there."
 
 TRIES, BETWEEN = 4, 2.0
 """How often, and after how many seconds, it is asked whether it can grow: a head that has just begun does not know."""
@@ -37,8 +36,8 @@ class Wanted:
     """By task."""
     may_wait: bool
     """The user has said how long they may wait for machines that are not there."""
-    programs: Mapping[str, str] = field(default_factory=dict)
-    """Of coders of others that run there, by the coder's name."""
+    programs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Who needs a program there, in words, and which: one of them."""
     reaching: Sequence[str] = ()
     """Names of those that reach the gateway from there."""
 
@@ -70,9 +69,9 @@ def check_cluster(address: str, environ: Mapping[str, str], wanted: Wanted) -> t
             problem, for_ever, lacking = pool.submit(asyncio.run, reach()).result()
     else:
         problem, for_ever = unserved(wanted.leases, [this_machine()]), not wanted.may_wait
-        for coder, program in wanted.programs.items():
-            if shutil.which(program, path=environ.get("PATH")) is None:
-                raise UserError(NOWHERE.format(coder=coder, program=program))
+        for who, programs in wanted.programs.items():
+            if not any(shutil.which(program, path=environ.get("PATH")) for program in programs):
+                raise UserError(NOWHERE.format(who=who, programs=" or ".join(programs)))
     if problem and for_ever:
         raise UserError(
             f"--cluster: {problem}. Nothing adds machines by itself. Ask for less, or have tasks wait for machines "
@@ -82,11 +81,11 @@ def check_cluster(address: str, environ: Mapping[str, str], wanted: Wanted) -> t
     return tuple(filter(None, (waits, lacking)))
 
 
-async def _lacking(connection: Connection, programs: Mapping[str, str]) -> str:
-    """Which coders cannot be started on some of the machines, a sentence. Raises UserError where one can on none."""
+async def _lacking(connection: Connection, programs: Mapping[str, Sequence[str]]) -> str:
+    """What some of the machines lack, a sentence. Raises UserError for what none has."""
     if not programs:
         return ""
-    answers = await connection.request("report", *programs.values())
+    answers = await connection.request("report", *chain(*programs.values()))
     reports = [read_report(result, answer) for _, result, answer in answers]
     return lacking(programs, [one for one in reports if one is not None])
 
@@ -100,19 +99,18 @@ def read_report(result: str, answer: object) -> NodeReport | None:
     return report if isinstance(report, NodeReport) and fits(report, NodeReport) else None
 
 
-def lacking(programs: Mapping[str, str], reports: Sequence[NodeReport]) -> str:
+def lacking(programs: Mapping[str, Sequence[str]], reports: Sequence[NodeReport]) -> str:
     """As above. Pure."""
     told = []
-    for coder, program in programs.items():
-        without = [one.address for one in reports if not one.programs.get(program)]
+    for who, several in programs.items():
+        names = " or ".join(several)
+        without = [one.address for one in reports if not any(map(one.programs.get, several))]
         if reports and len(without) == len(reports):
-            raise UserError(NOWHERE.format(coder=coder, program=program))
+            raise UserError(NOWHERE.format(who=who, programs=names))
         if without:
-            told.append(
-                f"{list_names(without)} {'has' if len(without) == 1 else 'have'} no {program} ({coder})"
-            )
+            told.append(f"{list_names(without)} {'has' if len(without) == 1 else 'have'} no {names} ({who})")
     return (
-        f"Of the cluster's machines {'; '.join(told)}: tasks that come there end with an error."
+        f"Of the cluster's machines {'; '.join(told)}: tasks that need it end there with an error."
         if told
         else ""
     )

@@ -10,7 +10,7 @@ from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER, read_given
 from agentbatch.text import clip
 from agentbatch.workspace.containers.choosing import choose_here, choose_place
-from agentbatch.workspace.containers.names import ENGINES
+from agentbatch.workspace.containers.names import ENGINES, EngineName
 from agentbatch.workspace.files.globs import matcher
 from agentbatch.workspace.files.ignored import is_ignored_name
 from agentbatch.workspace.isolation.included import meant_by
@@ -23,6 +23,7 @@ from agentbatch.workspace.setup_cache import FOLDER as SETUPS
 __all__ = [
     "ENGINES",
     "SETUPS",
+    "EngineName",
     "ParentFiles",
     "SandboxChoice",
     "WorktreeCheck",

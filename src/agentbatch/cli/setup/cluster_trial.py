@@ -15,7 +15,7 @@ from agentbatch.cluster.exchange.losses import Lost
 from agentbatch.config import Settings
 from agentbatch.errors import UserError
 from agentbatch.tasks.run.workspaces.cluster import throwaway_cluster
-from agentbatch.workspace.workspace import Order, Program, Workspace
+from agentbatch.workspace.workspace import Image, Order, Program, Workspace
 
 A_LITTLE = 0.001
 """Of what Ray calls node:ADDRESS, by which a lease is on that machine."""
@@ -24,7 +24,12 @@ FREE_WITHIN = 30.0
 PATIENCE = 60.0
 """Seconds for what a task does there."""
 
-COMMAND = "git --version && python3 --version && cat sent.txt > came.txt"
+PULLED_WITHIN = 1_200.0
+"""Seconds besides for a machine to pull an image."""
+
+COPIES = 'printf %s "$(<sent.txt)" > came.txt'
+"""Bash alone is sure to be in an image."""
+COMMAND = f"git --version && python3 --version && {COPIES}"
 
 ASKS = """
 import os, socket, sys
@@ -53,6 +58,8 @@ async def try_machines(
     ids = {place: f"try-{number}" for number, place in enumerate(places)}  # an address is what a machine says
     resources = {ids[place]: {f"node:{place}": A_LITTLE} for place in places}
     with TemporaryDirectory(prefix="agentbatch-") as folder:
+        image = None if settings.image is None else Image(settings.image)
+        patience = FREE_WITHIN + (PULLED_WITHIN if image else 0.0)
         workspaces = throwaway_cluster(Path(folder), environ, settings, connection, resources)
 
         async def one(place: str) -> Tried:
@@ -61,12 +68,13 @@ async def try_machines(
             root = Path(folder, "work", ids[place])
             root.mkdir(parents=True)
             (root / "sent.txt").write_text(place, encoding="utf-8")
-            task = workspaces.make(Order(ids[place], str(root), "none", {}, ("bash",), PATIENCE))
+            order = Order(ids[place], str(root), "none", {}, ("bash",), PATIENCE, image=image)
+            task = workspaces.make(order)
             try:
-                async with asyncio.timeout(FREE_WITHIN):
+                async with asyncio.timeout(patience):
                     workspace = await task.start()
                 async with asyncio.timeout(PATIENCE):
-                    return await _try(workspace, root, place)
+                    return await _try(workspace, root, place, contained=image is not None)
             except TimeoutError:
                 return Tried(
                     warned="no task could be tried there in time: others have its processors, or it hangs"
@@ -81,8 +89,8 @@ async def try_machines(
     return dict(zip(places, tried, strict=True))
 
 
-async def _try(workspace: Workspace, root: Path, place: str) -> Tried:
-    result = await workspace.run(COMMAND, PATIENCE)
+async def _try(workspace: Workspace, root: Path, place: str, *, contained: bool) -> Tried:
+    result = await workspace.run(COPIES if contained else COMMAND, PATIENCE)
     if result.exit_code != 0:
         return Tried(failed=f"a command of a task fails there: {result.output.strip()[-200:]}")
     await workspace.snapshot()  # it is at home then
@@ -90,6 +98,8 @@ async def _try(workspace: Workspace, root: Path, place: str) -> Tried:
     if not came.is_file() or came.read_text(encoding="utf-8") != place:
         return Tried(failed="what a command wrote there did not come home")
     works = f"a task works there in {workspace.info.sandbox}"
+    if contained and (await workspace.run("command -v python3", PATIENCE)).exit_code != 0:
+        return Tried(done=works)
     try:
         answer = await _ask(workspace)
     except (UserError, OSError) as error:

@@ -17,8 +17,11 @@ def in_containers(
     """What works, in words. `tell` is given what takes long. Slow. Raises UserError, OSError."""
     image = ANY if settings.image is None else Image(settings.image)
     keyless = {name: value for name, value in environ.items() if name not in secret_variables()}
-    _, engine = choose_place(settings.sandbox, [("--image", folder, image)], folder, keyless)
-    assert engine is not None
+    away = settings.cluster is not None
+    _, engine = choose_place(settings.sandbox, [("--image", folder, image)], folder, keyless, elsewhere=away)
+    if engine is None:
+        tried = "" if settings.image else "; --image NAME also tries an image"
+        return f"containers, on the machines of the cluster{tried}"
     if settings.image is None:
         return f"{engine.name} answers ({engine.binary}); --image NAME also tries an image"
     engine, had = have_images(engine, Wanted((image,), network=not settings.no_network), tell)

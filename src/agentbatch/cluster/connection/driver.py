@@ -211,23 +211,11 @@ class Driver:
 
     async def do_clear(self, mark: str) -> list[Any]:
         """Nothing of the run stays on any node."""
-        return await self._on_every_node(clear_node, mark)
+        return await _on_every_node(clear_node, mark)
 
     async def do_report(self, *programs: str) -> list[Any]:
         """Every node: its address, `ok` or `error`, a packed NodeReport or what is wrong."""
-        return await self._on_every_node(look_at_node, *programs)
-
-    async def _on_every_node(self, what: Callable[..., Any], *given: Any) -> list[Any]:
-        async def there(node: dict[str, Any]) -> tuple[str, str, Any]:
-            place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            work = ray.remote(max_retries=0, num_cpus=0)(what)
-            done = work.options(scheduling_strategy=place).remote(*given)
-            try:
-                return node["NodeManagerAddress"], "ok", await asyncio.wait_for(_awaited(done), NODE_PATIENCE)
-            except (RayError, TimeoutError) as error:
-                return node["NodeManagerAddress"], "error", in_words(error)
-
-        return list(await asyncio.gather(*(there(node) for node in ray.nodes() if node["Alive"])))
+        return await _on_every_node(look_at_node, *programs)
 
     def _actor(self, lease: int) -> Any:
         if lease not in self._actors:
@@ -266,24 +254,42 @@ def _passable(answer: Any) -> Any:
     return answer
 
 
+async def _on_every_node(what: Callable[..., Any], *given: Any) -> list[tuple[str, str, Any]]:
+    """Of each its address, `ok` or `error`, and what it answers or what is wrong."""
+
+    async def there(node: dict[str, Any]) -> tuple[str, str, Any]:
+        place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        work = ray.remote(max_retries=0, num_cpus=0)(what)
+        done = work.options(scheduling_strategy=place).remote(*given)
+        try:
+            return node["NodeManagerAddress"], "ok", await asyncio.wait_for(_awaited(done), NODE_PATIENCE)
+        except (RayError, TimeoutError) as error:
+            return node["NodeManagerAddress"], "error", in_words(error)
+
+    return list(await asyncio.gather(*(there(node) for node in ray.nodes() if node["Alive"])))
+
+
 async def _environment() -> dict[str, Any]:
-    """What brings our package to machines that have another one, or none; empty: one of them has ours."""
+    """What brings our package to machines that have another one, or none; empty: all that answer have ours."""
 
     def there() -> dict[str, str]:  # sent by its text: the node may not have the module that it stands in
         found = {name: str(find_spec(name) is not None) for name in ("pydantic", "dotenv")}
         spec = find_spec("agentbatch")
-        package = pathlib.Path((spec.origin if spec is not None else None) or "/").parent
+        if spec is None or spec.origin is None:
+            return {**found, "agentbatch": ""}
+        package = pathlib.Path(spec.origin).parent
         whole = hashlib.sha256()
         for part in ("", "workspace/**/", "cluster/**/"):
             for path in sorted(package.glob(f"{part}*.py")):
                 whole.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
         return {**found, "agentbatch": whole.hexdigest()}
 
-    here, away = there(), await _awaited(ray.remote(max_retries=3, num_cpus=0)(there).remote())
+    here = there()
+    away = [answer for _, result, answer in await _on_every_node(there) if result == "ok"]
     env: dict[str, Any] = {}
-    if away["agentbatch"] != here["agentbatch"]:
+    if any(one["agentbatch"] != here["agentbatch"] for one in away):
         env["py_modules"] = [str(pathlib.Path(agentbatch.__file__).parent)]
-    wanting = [name for name, module in NEEDED.items() if away[module] != "True"]
+    wanting = [name for name, module in NEEDED.items() if any(one[module] != "True" for one in away)]
     if wanting:
         env["pip"] = [f"{name}=={version(name)}" for name in wanting]
     return env

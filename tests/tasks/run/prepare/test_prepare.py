@@ -2,6 +2,7 @@
 
 import json
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,25 @@ def test_what_has_no_place_on_a_cluster_or_without_one(
     with pytest.raises(UserError) as raised:
         prepared(tmp_path, task, environ=KEYS, **flags)
     assert told in str(raised.value)
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'agentbatch[cluster]'")
+def test_what_makes_containers_on_a_cluster_is_told_before(tmp_path: Path) -> None:
+    """Their images have what their coders need, whatever the machines have."""
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents/coders.toml").write_text('[mine]\nprotocol = "command"\ncommand = ["nowhere-here"]\n')
+    environ = {**KEYS, "PATH": str(bin_folder)}
+    contained = {"image": "a:1", "coder": "mine"}
+    with pytest.raises(UserError, match="^--cluster: a task with an image needs podman or docker, which no"):
+        prepared(tmp_path, contained, environ=environ, cluster="auto")
+    (bin_folder / "docker").touch(mode=0o755)
+    assert prepared(tmp_path, contained, environ=environ, cluster="auto").sandbox_name == "containers"
+    with pytest.raises(UserError, match="a task with an image needs podman, which no machine"):
+        prepared(tmp_path, contained, environ=environ, cluster="auto", sandbox="podman")
+    with pytest.raises(UserError, match="^--cluster: the coder mine needs nowhere-here, which no machine"):
+        prepared(tmp_path, contained, {"coder": "mine"}, environ=environ, cluster="auto")
 
 
 def test_a_dry_run_tells_of_setup_and_of_what_is_not_there_to_be_included(tmp_path: Path) -> None:

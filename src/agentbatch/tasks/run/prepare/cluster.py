@@ -7,8 +7,10 @@ from agentbatch.errors import UserError
 from agentbatch.runs.store.database import read_state
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
+from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.tasks.spec.plan import Plan
 from agentbatch.text import list_names
+from agentbatch.workspace.preparation import ENGINES
 
 
 def check_asked(plan: Plan, settings: Settings, coders: Sequence[CoderEntry]) -> None:
@@ -57,10 +59,16 @@ def lacking_there(prepared: PreparedRun, address: str, entries: Mapping[str, Cod
         if task.id not in over
     }
     there = [entries[name] for name in prepared.coders if entries[name].program]
+    tasks = with_attempts(prepared.plan).tasks
+    outside = {name for task in tasks if task.image is None for name in task.coders}
+    programs = {f"the coder {one.name}": [one.program] for one in there if one.name in outside}
+    if any(task.image is not None for task in tasks):
+        engines = [engine for engine in ENGINES if settings.sandbox in ("auto", engine)]
+        programs["a task with an image"] = list[str](engines)
     asked = Wanted(
         wanted,
         may_wait=settings.node_wait is not None,
-        programs={entry.name: entry.program for entry in there},
+        programs=programs,
         reaching=[entry.name for entry in there if entry.gateway],
     )
     return check_cluster(address, prepared.environ, asked)

@@ -161,8 +161,11 @@ class PreparedRun:
     def sandbox_name(self) -> str:
         """Where commands run: `podman` where all tasks have images, `bubblewrap and podman` where some do."""
         engine: str = self.engine.name if self.engine is not None else self.sandbox.name
-        if self.cluster and any(task.image is not None for task in self.plan.tasks):
+        images = [task.image is not None for task in self.plan.tasks]
+        if self.cluster and any(images):
             engine = self.settings.sandbox if self.settings.sandbox in ENGINES else "containers"
+            if all(images):
+                return engine
         return engine if engine == self.sandbox.name else f"{self.sandbox.name} and {engine}"
 
     @property

@@ -14,7 +14,7 @@ from agentbatch.runs import events as e
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.run.prepare.prepared_run import PreparedRun
 from agentbatch.tasks.run.workspaces.local import local_workspaces, throwaway_workspaces
-from agentbatch.workspace.preparation import ENGINES, choose_sandbox
+from agentbatch.workspace.preparation import ENGINES, EngineName, choose_sandbox
 
 
 def cluster_workspaces(
@@ -30,7 +30,7 @@ def cluster_workspaces(
         if rules.choice.name == "bubblewrap"
         else "auto",
         rules.network,
-        next((engine for engine in ENGINES if engine == settings.sandbox), None),
+        _engine(settings),
         tuple(map(str, rules.hidden_dirs)) if shared else (),
         tuple(map(str, rules.hidden_files)) if shared else (),
     )
@@ -75,7 +75,7 @@ def throwaway_cluster(
     terms = ClusterTerms(
         mark=inner.mark,
         store=folder / "travel",
-        walls=Walls(sandbox, not settings.no_network),
+        walls=Walls(sandbox, not settings.no_network, _engine(settings)),
         shared=False,
         cpus=settings.task_cpus,
         max_wait=None,
@@ -86,3 +86,8 @@ def throwaway_cluster(
         resources=resources,
     )
     return ClusterWorkspaces(inner, connection, terms, Redactor([]), *3 * [lambda *_: None])
+
+
+def _engine(settings: Settings) -> EngineName | None:
+    """Of containers, where one was named."""
+    return next((engine for engine in ENGINES if engine == settings.sandbox), None)
