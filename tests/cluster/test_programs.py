@@ -18,6 +18,7 @@ from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.preparation import choose_here
 from agentbatch.workspace.workspace import Order, Program, Workspace
+from tests.support.gateways import Desk
 from tests.support.keys import KEY
 from tests.support.ray_cluster import RayCluster, environment
 
@@ -74,6 +75,21 @@ async def test_bytes_go_through_a_gate_both_ways_to_their_end() -> None:
         await way.close()
         await gate.close()
     await gate.send(99, CLOSED)
+
+
+async def test_a_program_reaches_the_gateway_by_the_port_that_it_is_told(tmp_path: Path) -> None:
+    gate = Gate()
+    async with Desk.open("http://127.0.0.1:1/v1", tmp_path) as desk:
+
+        async def ask(member: str, *given: object) -> object:
+            return await getattr(gate, member)(*given)
+
+        way, there = Way(ask, desk.gateway.port), await gate.listen()
+        url, token = f"http://127.0.0.1:{there}/v1/models", desk.gateway.open(desk.account())
+        async with desk.session.get(url, headers={"Authorization": f"Bearer {token}"}) as answer:
+            assert answer.status == 200
+        await way.close()
+        await gate.close()
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """The gateway's HTTP server: on loopback, for agents that are not to be trusted."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import cast
@@ -28,6 +29,7 @@ from agentbatch.gateway.incoming import (
 )
 from agentbatch.gateway.token_count import count_tokens
 from agentbatch.model.reply import ModelError
+from agentbatch.patterns import regex
 from agentbatch.spending.billing import AbandonedError
 from agentbatch.spending.budget import BudgetExhausted
 
@@ -48,6 +50,10 @@ MODELS = "/v1/models"
 OVER = 402
 """The status of a call that may not be made any more, with an `invalid_request_error`: the one answer at which every
 agent that was tried stops. 403, 429 and words of a quota have some of them try for ever."""
+
+_HERE = regex(r"(127\.0\.0\.1|localhost)(:\d{1,5})?", re.ASCII)
+"""What a request calls this host: not by a name that a page in a browser lets point here. The port is another one for a
+program on a node of a cluster."""
 
 PASSED_ON = ("request", "overflow", "denied")
 """Kinds of refusals that are the agent's own business: it is shown them as they are, and may ask in another way."""
@@ -73,7 +79,7 @@ class Server:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, method = request.path, request.method
         api = APIS.get(path.removesuffix("/count_tokens"), CHAT)
-        if request.headers.get("Host") not in (f"127.0.0.1:{self.port}", f"localhost:{self.port}"):
+        if not _HERE.fullmatch(request.headers.get("Host", "")):
             return _closing(answers.error(api, 421, "This is not the host that you look for."))
         if not (path in APIS or path == COUNT_TOKENS or path.startswith(MODELS)):
             return _closing(answers.error(api, 404, f"There is no {path[:100]} here."))
