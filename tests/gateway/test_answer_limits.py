@@ -116,6 +116,13 @@ def test_headers_that_are_passed_on(given: dict[str, str], passed: dict[str, str
     assert passed_on({"a": "usual", "b": ""}, given) == passed
 
 
+@pytest.mark.parametrize(("api", "name"), [(C, "max_tokens"), (R, "max_output_tokens"), (M, "max_tokens")])
+def test_a_longer_answer_than_the_endpoint_allows_is_not_asked_for(api: Api, name: str) -> None:
+    body = {"model": "m", name: 8000}
+    assert api.sent(body, Capabilities(output_cap=4096))[name] == 4096
+    assert api.sent(body, Capabilities())[name] == 8000
+
+
 def test_responses_in_the_background_are_refused() -> None:
     assert "background" in R.refusal({"background": True})
     assert R.refusal({"background": False}) == ""

@@ -88,7 +88,7 @@ def test_programs_and_examples_are_no_calls(text: str) -> None:
         "[bash(command=" + "-" * 100_000 + "1)]",
         "[bash(command=" + "[" * 90_000 + "]" * 90_000 + ")]",
         "[bash(\n" * 20_000 + "]",
-        "<|python_start|>" + " \n" * 90_000 + "x>",
+        "<|python_start|>" + " \n" * 20_000 + "x>",
     ],
 )
 def test_python_of_any_shape_comes_to_an_end(text: str) -> None:

@@ -17,7 +17,7 @@ ALL_LIMITS = (*LIMITS, "max_output_tokens")
 def fitted(body: dict[str, Any], capabilities: Capabilities, *, in_batch: bool = False) -> dict[str, Any]:
     """The body for these capabilities; the same object where nothing has to change. `in_batch`: of a provider's batch,
     where nothing streams, and where the form of JSON answers stays, since they are checked by this body alone."""
-    body = _capped(body, capabilities.output_cap)
+    body = capped(body, capabilities.output_cap)
     changes: dict[str, Any] = {}
     left_out: set[str] = set()
     if "temperature" in body and not capabilities.temperature:
@@ -41,8 +41,9 @@ def fitted(body: dict[str, Any], capabilities: Capabilities, *, in_batch: bool =
     return {name: value for name, value in body.items() if name not in left_out} | changes
 
 
-def _capped(body: dict[str, Any], cap: int | None) -> dict[str, Any]:
-    """A model that can write no more loses nothing by it."""
+def capped(body: dict[str, Any], cap: int | None) -> dict[str, Any]:
+    """The body, of any API, with no limit of output above the endpoint's: a model that can write no more loses
+    nothing by it."""
     over = [
         name
         for name in ALL_LIMITS
