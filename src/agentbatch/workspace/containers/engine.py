@@ -83,20 +83,28 @@ class Engine:
                     told = f"{self.name} {words[0]} has not answered for {timeout:g} seconds."
                     raise OSError(told) from None
                 raise
-        return Answer(client.returncode, output.decode(errors="replace"), last_words(problem))
+        return Answer(client.returncode, output.decode(errors="replace"), problem)
 
 
 @dataclass(frozen=True)
 class Answer:
     exit_code: int
     output: str
-    problem: str
-    """What it complained of last, in one line."""
+    complaints: bytes
+
+    @property
+    def problem(self) -> str:
+        """What it complained of last, in one line."""
+        return last_words(self.complaints)
 
 
-def last_words(stderr: bytes) -> str:
+def last_words(stderr: bytes, before: int = 0) -> str:
+    """`before`: lines that stood before the last one and may say why, in brackets."""
     lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    return clip(lines[-1].removeprefix("Error: "), 400) if lines else "it says nothing of it"
+    if not lines:
+        return "it says nothing of it"
+    earlier = [clip(line, 400) for line in lines[:-1][-before:]] if before else []
+    return clip(lines[-1].removeprefix("Error: "), 400) + (f" ({'; '.join(earlier)})" if earlier else "")
 
 
 def find_engine(asked: EngineName | None, environ: Mapping[str, str], user: tuple[int, int]) -> Engine:

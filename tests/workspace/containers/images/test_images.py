@@ -85,6 +85,8 @@ def test_an_image_is_built_once_of_a_dockerfile_and_nothing_hidden_gets_in(
 
 
 def test_a_dockerfile_that_cannot_be_built(engine: Engine, tmp_path: Path) -> None:
-    (tmp_path / "Dockerfile").write_text(f"FROM {NAME}:small\nRUN exit 3\n")
-    with pytest.raises(UserError, match=r"No image can be built of .*Dockerfile: "):
+    (tmp_path / "Dockerfile").write_text(f"FROM {NAME}:small\nRUN echo no such package >&2; exit 3\n")
+    with pytest.raises(
+        UserError, match=r"No image can be built of .*Dockerfile: .*exit status 3 \(no such package\)"
+    ):
         have_images(engine, Wanted((Image(dockerfile=str(tmp_path / "Dockerfile")),)), print)

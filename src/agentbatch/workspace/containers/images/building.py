@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agentbatch.errors import UserError
 from agentbatch.files import STATE_FOLDER, parse_json
-from agentbatch.workspace.containers.engine import Answer, Engine, resource_limits
+from agentbatch.workspace.containers.engine import Answer, Engine, last_words, resource_limits
 from agentbatch.workspace.containers.images.context import Chosen
 from agentbatch.workspace.files.env_files import env_files_in
 
@@ -30,6 +30,8 @@ CONFINED = (5, 2, 5)
 GHSA-586p-749j-fhwp."""
 TIMEOUT = 7200.0
 """Seconds for one build."""
+LINES_BEFORE = 2
+"""Of what a build that failed has printed, before the engine says which step that was."""
 
 
 def check_dockerfile(path: Path, base: Path) -> str:
@@ -70,7 +72,8 @@ def build(
         tell(f"Building the image of {dockerfile}.")
         answer = _built(engine, name, context, dockerfile.name)
     if answer.exit_code != 0:
-        raise UserError(f"No image can be built of {dockerfile}: {answer.problem}")
+        told = last_words(answer.complaints, LINES_BEFORE).replace(str(context), str(dockerfile.parent))
+        raise UserError(f"No image can be built of {dockerfile}: {told}")
     return name
 
 
