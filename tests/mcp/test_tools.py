@@ -33,7 +33,7 @@ def test_only_those_that_the_user_wants() -> None:
     server = McpServer(command=("x",), tools=("a", "gone"))
     found = offered("s", server, [tool("a"), tool("b")])
     assert [one.name for one in found.tools] == ["a"]
-    assert found.notes == ("The MCP server s has no tool gone.",)
+    assert found.notes == ("The MCP server s has no tool gone; it has a, b.",)
 
 
 def test_what_a_call_has_no_room_for_is_left_out_and_told() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -139,6 +139,7 @@ class Run:
         self,
         *,
         retry_failed: bool = False,
+        reason: Sequence[str] = (),
         force: bool = False,
         environ: Mapping[str, str] | None = None,
         env_file: str | os.PathLike[str] | None = None,
@@ -146,9 +147,10 @@ class Run:
         **settings: Any,
     ) -> "Starting":
         """Go on with a run on which no engine works: like Batch.start(), and the rest as Batch takes it. What is not
-        given is as the run was started, but for keys and own coders. `retry_failed`: run failed tasks again; `force`:
-        all. Raises UserError."""
-        again = {"resume": True, "retry_failed": retry_failed, "force": force}
+        given is as the run was started, but for keys and own coders. `retry_failed`: run failed tasks again; `reason`:
+        those alone that ended with one of these; `force`: all. Raises UserError."""
+        reasons = (reason,) if isinstance(reason, str) else tuple(reason)
+        again = {"resume": True, "retry_failed": retry_failed, "reason": reasons, "force": force}
         given = {**given_settings(settings), **again}
         return Starting(lambda: _prepare_again(self._folder, given, environ, env_file, dict(coders or {})))
 

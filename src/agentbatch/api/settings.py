@@ -15,7 +15,9 @@ BOTH_ROLES: Mapping[str, tuple[str, str]] = {
 """Settings of the coder and the evaluator at once, as the variables OPENAI_* are."""
 
 OF_COMMANDS: Mapping[str, str] = {
-    **dict.fromkeys(("resume", "retry_failed", "force"), "open_run(...).resume() goes on with a run"),
+    **dict.fromkeys(
+        ("resume", "retry_failed", "reason", "force"), "open_run(...).resume() goes on with a run"
+    ),
     "dry_run": "Batch.prepare().dry_run() shows the plan",
     "daemon": "the engine works in this process; `agentbatch --daemon` starts one in the background",
     **dict.fromkeys(("display", "verbose", "ascii"), "nothing is printed; see Run.events() and Run.states()"),

@@ -89,7 +89,8 @@ def offered(name: str, server: McpServer, listing: Sequence[object]) -> OfferedT
     if server.tools is not None:
         missing = [clip(one, 60) for one in server.tools if one not in found]
         if missing:
-            notes.append(f"The MCP server {name} has no tool {list_names(missing)}.")
+            has = f"; it has {list_names([clip(one, 60) for one in sorted(found)])}" if found else ""
+            notes.append(f"The MCP server {name} has no tool {list_names(missing)}{has}.")
         found = {own: one for own, one in found.items() if own in server.tools}
     names = model_names(name, found)
     tools, cleaned = [], {}

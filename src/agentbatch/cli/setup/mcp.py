@@ -25,7 +25,7 @@ from agentbatch.tasks.coders.makers import CoderKinds
 from agentbatch.tasks.run.prepare.servers import check_package, filled, server_secrets
 from agentbatch.tasks.run.workspaces.local import throwaway_workspace
 from agentbatch.tasks.spec.task_file import load_tasks
-from agentbatch.text import clip, counted
+from agentbatch.text import clip, counted, list_names
 from agentbatch.workspace.preparation import choose_here, own_environment
 
 DESCRIPTION = """\
@@ -91,9 +91,15 @@ def run(args: argparse.Namespace) -> int:
     check_trusted(Path.cwd(), settings)
     environ = {**read_env_file(None, folder), **os.environ}
     known = servers_of(folder, args.task_file)
+    names = sorted({one.name for one in known})
     for name in args.names:
-        if name not in {one.name for one in known}:
-            raise UserError(f"There is no MCP server {clip(name, 60)!r}; docs/mcp.md says where to name one.")
+        if name not in names:
+            others = (
+                f"there {'is' if len(names) == 1 else 'are'} {list_names(names)}"
+                if names
+                else "none is named"
+            )
+            raise UserError(f"There is no MCP server {clip(name, 60)!r}; {others} (docs/mcp.md).")
     chosen = [one for one in known if not args.names or one.name in args.names]
     if chosen:
         check_package()

@@ -63,6 +63,10 @@ DIES = "import sys\nsys.stdin.readline()\nsys.exit('no license found')"
     [
         (SPEAKS, ProbeResult("3.9", True)),
         (DIES, ProbeResult("3.9", False, "It gave no answer to `initialize`: no license found.")),
+        (
+            "input()\nraise OSError('no license file')",
+            ProbeResult("3.9", False, "It gave no answer to `initialize`: OSError: no license file."),
+        ),
         ("while True: print('x' * 60_000)", ProbeResult("3.9", False, "It gave no answer to `initialize`.")),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from agentbatch.errors import UserError
 from agentbatch.patterns import regex
+from agentbatch.runs.check_words import last_said
 from agentbatch.tasks.coders.catalog.entry import CoderEntry
 from agentbatch.tasks.coders.external.program import ModelAddress, program
 from agentbatch.text import clip, first_line, harmless_line
@@ -102,6 +103,11 @@ def answered(line: bytes) -> dict[str, Any] | None:
     return result
 
 
+def _said(printed: str) -> str:
+    """The line that says why it ended: a crash of Python's says it at its end."""
+    return last_said(printed) if "Traceback (most recent call last)" in printed else first_line(printed)
+
+
 async def _output(workspace: Workspace, asked: Program) -> str:
     process = await workspace.open(asked)
     try:
@@ -111,7 +117,7 @@ async def _output(workspace: Workspace, asked: Program) -> str:
             printed += block
         code = await process.wait()
         if code:
-            said = clip(first_line(process.errors or printed.decode("utf-8", "replace")), 200)
+            said = clip(_said(process.errors or printed.decode("utf-8", "replace")), 200)
             raise OSError(f"{' '.join(asked.argv[:3])} ended with {code}{f': {said}' if said else ''}.")
         return printed.decode("utf-8", "replace") or process.errors
     finally:
@@ -139,5 +145,5 @@ async def _answer(process: Process) -> dict[str, Any]:
         for line in lines:
             if (found := answered(line)) is not None:
                 return found
-    said = first_line(process.errors)
+    said = _said(process.errors)
     raise ValueError(f"It gave no answer to `initialize`{f': {clip(said, 200)}' if said else ''}.")
