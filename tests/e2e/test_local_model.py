@@ -93,7 +93,8 @@ def test_kill_9_of_the_engine_leaves_no_llama_cpp(start: Start, folder: Path, ba
 def test_the_run_stops_when_the_server_dies(start: Start, folder: Path, batch: Path) -> None:
     engine = start()
     assert until(lambda: "processing task" in llama_log(folder))
-    os.kill(processes(engine.pid)[0], signal.SIGKILL)
+    (server,) = processes(engine.pid)
+    os.kill(server, signal.SIGKILL)
     told, _ = engine.communicate(timeout=300)
     assert engine.returncode == 1
     assert "The local model's server ended (killed, perhaps out of memory)" in told

@@ -7,13 +7,13 @@ from pathlib import Path
 from tests.support.waiting import PATIENCE
 
 
-def processes(parent: int) -> list[int]:
-    """The llama.cpp processes that `parent` has started."""
-    return sorted(
+def processes(parent: int) -> set[int]:
+    """The llama.cpp processes that `parent` has started. Their numbers begin again: the highest is not the newest."""
+    return {
         pid
         for pid, fields, words in _all()
         if int(fields[1]) == parent and b"agentbatch.local.child" in words
-    )
+    }
 
 
 def session(pid: int) -> list[int]:

@@ -115,7 +115,7 @@ async def test_only_with_the_key_and_nothing_but_chat(server: LocalServer) -> No
 
 
 async def test_the_key_is_in_no_command_line_nor_environment(server: LocalServer) -> None:
-    pid = processes(os.getpid())[0]
+    (pid,) = processes(os.getpid())
     for name in ("cmdline", "environ"):
         assert KEY.encode() not in Path(f"/proc/{pid}/{name}").read_bytes()
 
@@ -131,7 +131,7 @@ async def test_what_is_said_of_it(server: LocalServer, smollm2: Path) -> None:
 async def test_the_end_of_the_block_is_its_end(smollm2: Path, tmp_path: Path) -> None:
     before = processes(os.getpid())
     async with LocalServer(small_plan(smollm2), KEY, tmp_path / "llama.log", lambda sentence: None):
-        (mine,) = set(processes(os.getpid())) - set(before)
+        (mine,) = processes(os.getpid()) - before
         assert len(session(mine)) == 2
     assert until(lambda: not session(mine))
     assert processes(os.getpid()) == before
@@ -231,11 +231,13 @@ async def test_a_model_that_llama_cpp_cannot_load(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_dies_says_so(smollm2: Path, tmp_path: Path) -> None:
+    before = processes(os.getpid())
     async with LocalServer(small_plan(smollm2), KEY, tmp_path / "llama.log", lambda sentence: None) as server:
+        (mine,) = processes(os.getpid()) - before
         waiting = asyncio.ensure_future(server.ended())
         await asyncio.sleep(0)
         assert not waiting.done()
-        os.kill(processes(os.getpid())[-1], signal.SIGKILL)
+        os.kill(mine, signal.SIGKILL)
         told = await asyncio.wait_for(waiting, PATIENCE)
     assert "ended (killed, perhaps out of memory)" in told
     assert str(tmp_path / "llama.log") in told
