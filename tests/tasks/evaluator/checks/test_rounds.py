@@ -15,7 +15,7 @@ import pytest
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
 from agentbatch.tasks.evaluator.checks.check import CheckResult, CheckRunner, VerifyCommands, Work
-from agentbatch.tasks.evaluator.checks.sources import Checks, clearing
+from agentbatch.tasks.evaluator.checks.sources import Checks
 from agentbatch.tasks.evaluator.evaluator import Start
 from agentbatch.workspace.local_workspace import LocalWorkspace
 from agentbatch.workspace.workspace import Snapshot
@@ -287,6 +287,20 @@ async def test_a_check_runs_the_source_and_not_what_was_compiled_beside_it(
     assert found.failed is None
 
 
+async def test_no_command_runs_what_the_one_before_has_compiled(
+    workspace: LocalWorkspace, root: Path
+) -> None:
+    (root / "test_it.py").write_text("raise SystemExit('what is written')\n")
+    planted(root / "test_it.py", root / "elsewhere", "print('what was planted')")
+    protected = await workspace.protect(["test_it.py"])
+    before = await workspace.snapshot()
+    runner = CheckRunner("t", lambda _: None, Redactor([]), workspace, protected)
+    commands = ["mv elsewhere __pycache__", f"{sys.executable} -c 'import test_it'"]
+    found = await Checks({"verify": VerifyCommands(commands, 60.0)}).run(Work(1, before, before, runner))
+    assert found.failed is not None
+    assert "what is written" in found.failed.tail
+
+
 async def test_nothing_is_checked_while_what_was_compiled_is_there(
     workspace: LocalWorkspace, root: Path
 ) -> None:
@@ -302,22 +316,3 @@ async def test_nothing_is_checked_while_what_was_compiled_is_there(
     assert "__pycache__" in found.failed.told
     assert not await checks.tried(work)
     assert not (root / "ran").exists()
-
-
-def left(*names: str, whole: bool = True) -> Snapshot:
-    return Snapshot({}, left_out=dict.fromkeys(names, "x"), left_out_whole=whole)
-
-
-def test_what_is_cleared() -> None:
-    assert clearing(left(), left("node_modules/x/")) == "", "nothing there runs Python"
-    assert clearing(left(), left("__pycache__/")).count("find . ") == 1
-    assert clearing(left(), left(whole=False)).count("find . ") == 1
-    installed = ".venv/it's/__pycache__/"
-    assert clearing(left(installed), left(installed)) == "", "as it was installed"
-    assert "bash './.venv/it'\"'\"'s/__pycache__'" in clearing(left(), left(installed))
-    odd = clearing(left(), left(".venv/\udcff/__pycache__/"))
-    assert "find . " in odd
-    assert "-name .venv" not in odd
-    many = clearing(left(), left(*(f"venv/{number:0200}/__pycache__/" for number in range(300))))
-    assert len(many) < 2_000
-    assert "-name venv" not in many

@@ -39,6 +39,28 @@ async def test_it_is_run_once_and_seen_by_no_model(run_tasks: Any, commands: Any
     assert ran.outcome.exit_code == 0
 
 
+PLANT = """\
+import importlib.util, pathlib, py_compile
+pathlib.Path("fake.py").write_text("")
+place = importlib.util.cache_from_source("test_it.py")
+py_compile.compile("fake.py", place, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+"""
+
+
+async def test_nothing_that_was_compiled_stands_for_a_hidden_test(run_tasks: Any) -> None:
+    """Where `verify` runs the coder's program, that can leave it there after the last look."""
+    plant = Say(calls=[ScriptedCall(name="write_file", arguments={"path": "plant.py", "content": PLANT})])
+    script = SCRIPT.model_copy(update={"coder": [plant, FINISH]})
+    hidden = "echo 'raise SystemExit(1)' > test_it.py; python3 -c 'import test_it'"
+    task = {
+        "id": "t", "dir": "w", "first_prompt": "Write it.", "verify": "python3 plant.py",
+        "hidden_verify": hidden,
+    }  # fmt: skip
+    ran = await run_tasks([task], [script])
+    assert list((ran.folder / "w/__pycache__").iterdir()), "it was there"
+    assert ran.task.hidden is False
+
+
 async def test_work_that_was_not_accepted_is_verified_too(run_tasks: Any) -> None:
     task = {
         "id": "t", "dir": "w", "first_prompt": "Write it.", "verify": "false", "max_iterations": 1,

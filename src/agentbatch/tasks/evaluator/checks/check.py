@@ -1,7 +1,7 @@
 """What a check of the work is: its result, what it is given, how its commands run."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from agentbatch.redaction import Redactor
@@ -9,9 +9,12 @@ from agentbatch.runs import events as e
 from agentbatch.runs.check_words import last_said
 from agentbatch.tasks.evaluator.evaluator import Start
 from agentbatch.text import clip
+from agentbatch.workspace.files.compiled import clearing
 from agentbatch.workspace.files.diff.diff import Changes, changes
 from agentbatch.workspace.workspace import CommandResult, Protected, Snapshot, Workspace
 
+CLEAR_TIMEOUT = 60.0
+"""Seconds for removing compiled Python."""
 MAX_TASK = 200_000
 """Characters of a task that checks look at."""
 TAIL_LINES = 60
@@ -177,6 +180,19 @@ class Work:
     def changes(self) -> Changes:
         return changes(self.before, self.after)
 
+    async def clear(self, timeout: float) -> CheckResult | None:
+        """None: nothing that was compiled stands for a source any more."""
+        command = clearing(self.before, self.after)
+        if not command:
+            return None
+        done = await self.workspace.run(command, timeout)
+        if done.exit_code is not None:
+            return None
+        text = "Compiled Python could not be removed in time, and a check would run it. Remove all __pycache__ folders."
+        return CheckResult(
+            "no compiled Python stands for a source", 1, text, done.seconds, "sound", ran=False, told=text
+        )
+
 
 class CheckSource(Protocol):
     """One kind of checks of one task. Errors as of Evaluator; what goes wrong in a check is a result."""
@@ -207,8 +223,12 @@ class VerifyCommands:
         return {}
 
     async def run(self, work: Work) -> Sequence[CheckResult]:
-        results = []
+        results: list[CheckResult] = []
         for command in self._commands:
+            if results:  # what the one before has run may have compiled anything
+                work = replace(work, after=await work.workspace.snapshot(work.after))
+                if uncleared := await work.clear(CLEAR_TIMEOUT):
+                    return [*results, uncleared]
             result, _ = await work.runner.run(command, self._timeout, "verify")
             results.append(result)
             if not result.passed:

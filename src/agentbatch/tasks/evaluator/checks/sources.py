@@ -2,10 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from shlex import quote
 from typing import Any
 
-from agentbatch.tasks.evaluator.checks.check import MAX_TASK, CheckResult, CheckRunner, CheckSource, Work
+from agentbatch.tasks.evaluator.checks.check import (
+    CLEAR_TIMEOUT,
+    MAX_TASK,
+    CheckResult,
+    CheckRunner,
+    CheckSource,
+    Work,
+)
 from agentbatch.tasks.evaluator.checks.round import Round, too_many
 from agentbatch.tasks.evaluator.checks.steadiness import Outputs, effect, removed, touched, unsteady
 from agentbatch.tasks.evaluator.checks.tampering import can_mislead
@@ -13,25 +19,14 @@ from agentbatch.tasks.evaluator.evaluator import CheckOutcome, Start
 from agentbatch.text import list_names
 from agentbatch.workspace.files.diff.left_out_diff import (
     changed_by_checks,
-    changed_bytecode,
     changed_left_out,
-    has_bytecode,
 )
 from agentbatch.workspace.workspace import Snapshot
 
-CLEAR_TIMEOUT = 60.0
-_REMOVE = """for at; do
-rm -rf -- "$at" 2>/dev/null || { chmod u+rwx -- "${at%/*}"; [ -L "$at" ] || chmod -R u+rwx -- "$at"; rm -rf -- "$at"; }
-done"""
-_CLEAR = r"find . \( {skipped} \) -prune -o -name __pycache__ -prune -exec bash -c {remove} bash {{}} + "
-_NOT_OURS = ("node_modules", ".git")
-_INSTALLED = (".venv", "venv", ".tox", ".nox")
 MAX_BESIDE = 20
 """Changes beside the work that are told."""
 RUN_THE_WORK = ("example", "verify", "tests")
 """Sources whose checks tell two attempts apart by what they do."""
-MAX_NAMES = 50_000
-"""Characters of names in one command line."""
 
 
 class Checks:
@@ -134,17 +129,7 @@ class Checks:
         return Snapshot(files).digest
 
     async def _clear(self, work: Work) -> CheckResult | None:
-        """None: nothing that was compiled stands for a source any more."""
-        command = clearing(work.before, work.after)
-        if not command or not self._sources:
-            return None
-        done = await work.workspace.run(command, self._clear_timeout)
-        if done.exit_code is not None:
-            return None
-        text = "Compiled Python could not be removed in time, and a check would run it. Remove all __pycache__ folders."
-        return CheckResult(
-            "no compiled Python stands for a source", 1, text, done.seconds, "sound", ran=False, told=text
-        )
+        return await work.clear(self._clear_timeout) if self._sources else None
 
     async def _once(self, work: Work) -> Round:
         results: list[CheckResult] = []
@@ -161,25 +146,6 @@ class Checks:
         done = effect(work.before, work.after, after, self._outputs)
         self._outputs = done.outputs
         return Round(tuple(results), after, done.altered)
-
-
-def clearing(before: Snapshot, after: Snapshot) -> str:
-    """The command that removes compiled Python which a coder could have put beside a source, and which would run in its
-    place; among installed packages only what is not as it was. Empty: there is none."""
-    new = changed_bytecode(before, after)
-    everywhere = len("".join(new)) > MAX_NAMES or any("\0" in name or not _is_text(name) for name in new)
-    commands = []
-    if has_bytecode(after) or everywhere:
-        skipped = _NOT_OURS if everywhere else (*_NOT_OURS, *_INSTALLED)
-        names = " -o ".join(f"-name {name}" for name in skipped)
-        commands.append(_CLEAR.format(skipped=names, remove=quote(_REMOVE)))
-    if new and not everywhere:
-        commands.append(f"bash -c {quote(_REMOVE)} bash {' '.join(quote(f'./{name}') for name in new)}")
-    return f"{{ {'; '.join(commands)}; }} 2>/dev/null; true" if commands else ""
-
-
-def _is_text(name: str) -> bool:
-    return name.isascii() or name.encode("utf-8", "replace").decode() == name
 
 
 def _steadiness(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
+from agentbatch.workspace.files.compiled import CLEARING
 from agentbatch.workspace.workspace import Workspace
 
 TAIL_LINES = 60
@@ -17,13 +18,17 @@ async def hidden_verify(
     fork = await workspace.fork()
     try:
         for command in commands:
-            done = await fork.run(command, timeout)
-            if done.exit_code != 0:
-                late = f"\n(not ended after {timeout:g} s)" if done.exit_code is None else ""
-                tail = redact(done.tail(TAIL_LINES)) + late
-                return e.HiddenVerified(
-                    task_id=task_id, passed=False, command=redact(command), tail=tail.strip()
-                )
+            for one in (
+                CLEARING,
+                command,
+            ):  # what the coder's programs have compiled stands for no hidden test
+                done = await fork.run(one, timeout)
+                if done.exit_code != 0:
+                    late = f"\n(not ended after {timeout:g} s)" if done.exit_code is None else ""
+                    tail = redact(done.tail(TAIL_LINES)) + late
+                    return e.HiddenVerified(
+                        task_id=task_id, passed=False, command=redact(command), tail=tail.strip()
+                    )
         return e.HiddenVerified(task_id=task_id, passed=True)
     finally:
         await fork.close()
