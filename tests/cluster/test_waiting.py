@@ -18,7 +18,7 @@ class Asked:
 
     def __init__(self, *machines: Mapping[str, float], grows: bool = True) -> None:
         self.machines = list(machines)
-        self.grows, self.is_lost = grows, False
+        self.grows, self.is_lost, self.session = grows, False, 1
         self.asked = 0
 
     async def request(self, op: str) -> Any:
@@ -73,6 +73,18 @@ async def test_what_nobody_has_is_shown_and_somebody_called_until_one_comes() ->
     assert len(alarms) == 1
 
 
+async def test_until_there_is_a_connection_a_task_does_not_seem_to_be_at_work() -> None:
+    asked = Asked({"CPU": 2})
+    asked.session = 0
+    waits = Waits(machines_of(asked)[0], Lease())
+    await waits.until(1)
+    assert waits.shown == ["waiting for the cluster"]
+    await waits.until(2)
+    assert waits.shown[1:] == ["waiting for a node"]
+    waits.asking.set_result("here")
+    await waits.done
+
+
 async def test_what_only_others_have_is_no_news() -> None:
     machines, alarms = machines_of(Asked({"CPU": 2}))
     waits = Waits(machines, Lease())
@@ -114,7 +126,7 @@ async def test_a_lost_head_is_waited_for_as_long(monkeypatch: pytest.MonkeyPatch
     machines, alarms = machines_of(asked)
     waits = Waits(machines, Lease())
     await waits.until(1)
-    assert waits.shown == ["waiting for the head of the cluster"]
+    assert waits.shown == ["waiting for the cluster"]
     assert alarms[0].startswith(
         "The head of the cluster does not answer: tasks that need it wait until it is"
     )

@@ -26,6 +26,9 @@ autoscaler, and a head that is lost. Time to start a machine again; who sleeps f
 
 NO_HEAD = "The head of the cluster does not answer"
 
+UNREACHED = "waiting for the cluster"
+"""What a task shows where there is no connection."""
+
 
 class Machines:
     """Those of a cluster, as all tasks of a run that wait for one see them."""
@@ -42,6 +45,11 @@ class Machines:
         """Others may join by themselves."""
         self._missing: dict[Lease | None, float] = {}
         """What no machine can take, and since when (time.monotonic); None: the head."""
+
+    @property
+    def are_reached(self) -> bool:
+        """There is a connection; it takes seconds to have one, and a Ray of one's own longer."""
+        return self._connection.session > 0
 
     async def problem(self, lease: Lease, asking: "asyncio.Future[Any]") -> str:
         """Why no machine that is there could ever take it, without a full stop; empty: one could, or nobody knows."""
@@ -95,8 +103,10 @@ async def until_placed(
 ) -> Any:
     """The answer to `asking` for the lease. `show`: what is waited for, in a few words. Raises NoPlace, and what
     `asking` raises."""
+    shown = "" if machines.are_reached else UNREACHED
+    if shown:
+        show(shown)
     done, _ = await asyncio.wait({asking}, timeout=PATIENCE)
-    shown = ""
     while not done:
         problem = await machines.problem(lease, asking)
         words = waiting_words(lease, problem)
@@ -113,7 +123,7 @@ async def until_placed(
 def waiting_words(lease: Lease, problem: str) -> str:
     """What a task waits for. Pure."""
     if problem == NO_HEAD:
-        return "waiting for the head of the cluster"
+        return UNREACHED
     return in_short(lease) if problem else "waiting for a node"
 
 
