@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,35 @@ echo '[1]' > 'tests/data[1].json'
 == added-beside
 echo 'collect_ignore = ["test_a.py"]' > tests/conftest.py
 """)
+
+
+STANDING = {
+    "a package": "mkdir tests/test_a; touch tests/test_a/__init__.py",
+    "a compiled package": "mkdir tests/test_a; touch tests/test_a/__init__.pyc; touch tests/test_a/__init__.so",
+    "a link to a package": "mkdir mine; touch mine/__init__.py; ln -s ../mine tests/test_a",
+    "a library": "touch tests/test_a.cpython-311-x86_64-linux-gnu.so tests/test_a.abi3.so",
+    "of the folder": "touch tests/__init__.py",
+}
+HOW_IT_IS_IMPORTED = "import sys; sys.path[:0] = ['tests', '.']; import test_a; import tests"
+
+
+@pytest.mark.parametrize("command", STANDING.values(), ids=STANDING)
+def test_nothing_is_imported_in_the_place_of_what_is_protected(tmp_path: Path, command: str) -> None:
+    house = build_house(tmp_path)
+    for name in ("tests.py", "tests/test_a.py", "tests/old.py", "tests/old/__init__.py", "tool.py", "tool"):
+        (house.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (house.root / name).write_text(f"print({name!r})\n")
+    kept = protect(house.root, ["tests/*.py", "tests.py", "tool.py"])
+    attempt = Attempt("stand", f"{command}; echo 'print(1)' > tool")
+    asyncio.run(turn(house, [attempt], choose_sandbox("none")))
+    assert restore(house.root, kept) != []
+    done = subprocess.run(
+        [sys.executable, "-c", HOW_IT_IS_IMPORTED], cwd=house.root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "tests/test_a.py\ntests.py\n"
+    assert (house.root / "tests/old/__init__.py").exists(), "it was there"
+    assert (house.root / "tool").read_text() == "print(1)\n", "it is imported by nobody"
+    assert restore(house.root, kept) == []
 
 
 @pytest.mark.parametrize("attempt", TRIES, ids=lambda a: a.name)

@@ -45,7 +45,8 @@ def restore(root: Path, protected: Protected) -> list[str]:
 
     A file that was added where a pattern matches is named among them but stays: it may be what the task
     asked for. What the coder put in a protected file's place goes, be it a link, or a folder with all in
-    it. Nothing is read or written through a symlink, so nothing outside `root` is touched.
+    it, or what Python imports in its place. Nothing is read or written through a symlink, so nothing outside
+    `root` is touched.
     """
     tampered = set()
     for name, kept in protected.files.items():
@@ -56,8 +57,12 @@ def restore(root: Path, protected: Protected) -> list[str]:
             differed = _restore(root, name, kept)
         if differed:
             tampered.add(name)
-    tampered.update(name for name in _matching(root, protected.patterns) if name not in protected.files)
-    return sorted(tampered)
+    added = [name for name in _matching(root, protected.patterns) if name not in protected.files]
+    for name in added:
+        if _stands_for(root, name) in protected.files:
+            with open_parent(root, name) as (folder, base):
+                os.unlink(base, dir_fd=folder)
+    return sorted(tampered.union(added))
 
 
 def _restore(root: Path, name: str, kept: ProtectedFile) -> bool:
@@ -81,7 +86,19 @@ def _open_way(root: Path, name: str) -> None:
                 open_up(root / way)
 
 
+def _stands_for(root: Path, name: str) -> str:
+    """The source in whose place Python imports what that is: a package's first file, a link to a package, or a library.
+    Empty: none."""
+    folder, _, base = name.rpartition("/")
+    if base.startswith("__init__."):
+        return f"{folder}.py"
+    if "." not in base:
+        return f"{name}.py" if os.path.islink(root / name) else ""
+    return f"{folder}/{base.partition('.')[0]}.py".lstrip("/") if base.endswith((".so", ".pyd")) else ""
+
+
 def _matching(root: Path, patterns: Sequence[str]) -> list[str]:
+    """And what stands for it."""
     if not patterns:
         return []
     matches = matcher(patterns)
@@ -91,7 +108,8 @@ def _matching(root: Path, patterns: Sequence[str]) -> list[str]:
         inner = root / folder.path
         folder.folders[:] = [n for n in folder.folders if n in named or not is_ignored(inner / n)]
         found += map(folder.place, folder.others)
-    return sorted(path for path in found if matches(path))
+    matching = set(filter(matches, found))
+    return sorted(path for path in found if path in matching or _stands_for(root, path) in matching)
 
 
 def _make_folder(at: int, name: str) -> None:
