@@ -22,7 +22,7 @@ from pathlib import Path
 
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.choosing import choose_place
-from agentbatch.workspace.containers.images.images import Had, Wanted, have_images
+from agentbatch.workspace.containers.images.images import AvailableImage, Wanted, have_images
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.sandbox.sandbox import choose_sandbox
@@ -83,7 +83,7 @@ async def local_places(
     async with AsyncExitStack() as stack:
         for name in (*choices, *(["podman"] if image else [])):
             engine, one = None, None
-            images: dict[Image, Had] = {}
+            images: dict[Image, AvailableImage] = {}
             if name == "podman":
                 one = Image(image)
                 _, engine = choose_place("podman", [("t", folder, one)], folder, os.environ)

@@ -91,7 +91,7 @@ async def measured(what: str, there: Node, transfer: Callable[[], Awaitable[Move
 async def task(what: str, root: Path, mirror: Path, base: Path) -> None:
     """There, back unchanged, back with one changed file, and home again unchanged."""
     kept = [root / ".git"] if (root / ".git").is_file() else []
-    home: Side = LocalSide(root, base / f"store-{root.parent.name}", kept, most=0)
+    home: Side = LocalSide(root, base / f"store-{root.parent.name}", kept, max_bytes=0)
     there = Node(mirror, base / "store")
     common = await measured(f"{what}: there", there, lambda: bring(home, there.side))
     common = await measured(

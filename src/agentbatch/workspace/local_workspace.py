@@ -42,7 +42,7 @@ from agentbatch.workspace.workspace import (
 
 if TYPE_CHECKING:
     from agentbatch.workspace.containers.engine import Engine
-    from agentbatch.workspace.containers.images.images import Had
+    from agentbatch.workspace.containers.images.images import AvailableImage
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class SandboxRules:
     """What the next run reads its settings from, files and folders: never brought back from a copy."""
     engine: "Engine | None" = None
     """Of containers; None: no task has an image."""
-    images: "Mapping[Image, Had]" = field(default_factory=dict)
+    images: "Mapping[Image, AvailableImage]" = field(default_factory=dict)
     """All that tasks have, as they were had before the run."""
 
     @classmethod
@@ -75,7 +75,7 @@ class SandboxRules:
         env_files: Sequence[Path],
         own_files: Sequence[Path] = (),
         engine: "Engine | None" = None,
-        images: "Mapping[Image, Had] | None" = None,
+        images: "Mapping[Image, AvailableImage] | None" = None,
     ) -> "SandboxRules":
         """`environ`: the user's variables; `directories`: of all tasks; `runs`: the folder of the runs; `env_files`:
         files with keys."""

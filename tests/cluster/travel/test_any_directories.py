@@ -61,7 +61,7 @@ async def test_both_ends_are_the_same_after_every_transfer(tmp_path: Path, seed:
     home.mkdir()
     node.mkdir()
     here, there = (
-        LocalSide(home, tmp_path / "s1", most=0),
+        LocalSide(home, tmp_path / "s1", max_bytes=0),
         remote(ServedSide(LocalSide(node, tmp_path / "s2"))),
     )
     change(home, chance, 30)

@@ -57,7 +57,7 @@ class Forger:
 @pytest.fixture
 def home(tmp_path: Path) -> LocalSide:
     (tmp_path / "home").mkdir()
-    return LocalSide(tmp_path / "home", tmp_path / "store", [tmp_path / "home/.env"], most=0)
+    return LocalSide(tmp_path / "home", tmp_path / "store", [tmp_path / "home/.env"], max_bytes=0)
 
 
 def tree(root: Path) -> dict[str, object]:
@@ -292,7 +292,7 @@ async def test_a_very_deep_folder_travels(home: LocalSide, tmp_path: Path) -> No
 async def test_a_full_disk_leaves_every_file_whole(tmp_path: Path) -> None:
     with small_disk_at(tmp_path / "disk", "300k") as disk:
         (disk / "home").mkdir()
-        home = LocalSide(disk / "home", disk / "store", most=0)
+        home = LocalSide(disk / "home", disk / "store", max_bytes=0)
         small, large = b"s" * 40_000, b"l" * 200_000
         entries = [Entry("file", 0o644, len(c), hashlib.sha256(c).hexdigest()) for c in (small, large)]
         contents = {entry.digest: content for entry, content in zip(entries, (small, large), strict=True)}
@@ -316,7 +316,7 @@ from agentbatch.cluster.travel.plan import plan
 from agentbatch.cluster.travel.side import bring
 
 async def main(folder):
-    home = LocalSide(folder / "home", folder / "store", most=0)
+    home = LocalSide(folder / "home", folder / "store", max_bytes=0)
     while True:
         for name in ("one", "two"):
             await bring(LocalSide(folder / name, folder / "store-node"), home)
@@ -353,6 +353,6 @@ def test_a_kill_leaves_every_file_old_or_new(tmp_path: Path, kills: int) -> None
             assert set(whole) <= {b"1" * 30_000, b"2" * 30_000}
         process.stdin.close()
     one = LocalSide(tmp_path / "one", tmp_path / "store-node")
-    home = LocalSide(tmp_path / "home", tmp_path / "store", most=0)
+    home = LocalSide(tmp_path / "home", tmp_path / "store", max_bytes=0)
     asyncio.run(bring(one, home))
     assert asyncio.run(home.scan()) == asyncio.run(one.scan())

@@ -53,7 +53,7 @@ async def test_git_works_there_and_what_is_committed_comes_back_as_files(
         worktree(ours, user / "sub", tmp_path / "h"),
         worktree(ours, node / "sub", tmp_path / "n"),
     )
-    home = LocalSide(at_home.root, tmp_path / "s3", [at_home.root / ".git"], most=0)
+    home = LocalSide(at_home.root, tmp_path / "s3", [at_home.root / ".git"], max_bytes=0)
     mirror = LocalSide(there.root, tmp_path / "s4", [there.root / ".git"])
     (at_home.root / "b").write_text("of an earlier session\n")
     moved = await bring(home, mirror)

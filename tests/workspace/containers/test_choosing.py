@@ -10,7 +10,7 @@ from agentbatch.errors import UserError
 from agentbatch.workspace.containers.choosing import choose_place
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.images.building import check_dockerfile
-from agentbatch.workspace.containers.images.images import Had, Wanted, have_images
+from agentbatch.workspace.containers.images.images import AvailableImage, Wanted, have_images
 from agentbatch.workspace.workspace import Image
 
 PYTHON = Image("python:3.12")
@@ -123,7 +123,7 @@ def test_where_podman_s_runtime_does_not_work_runc_is_tried(tmp_path: Path) -> N
     (tmp_path / "runc").chmod(0o755)
     found, had = have_images(engine, Wanted((PYTHON,)), print)
     assert found.options == ("--runtime", "runc")
-    assert had == {PYTHON: Had("python:3.12", "/bin/bash", "/usr/bin:/bin")}
+    assert had == {PYTHON: AvailableImage("python:3.12", "/bin/bash", "/usr/bin:/bin")}
 
 
 WAITS = """#!/bin/sh
@@ -153,5 +153,5 @@ def test_images_are_tried_at_the_same_time_once_one_works(tmp_path: Path, names:
             have_images(engine, Wanted(images), print)
     else:
         assert have_images(engine, Wanted(images), print)[1] == {
-            one: Had(one.name, "/bin/bash", "/bin") for one in images
+            one: AvailableImage(one.name, "/bin/bash", "/bin") for one in images
         }

@@ -22,7 +22,7 @@ from agentbatch.cluster.travel.wire import ServedSide
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.engine import find_engine
-from agentbatch.workspace.containers.images.images import Had, Wanted, have_images
+from agentbatch.workspace.containers.images.images import AvailableImage, Wanted, have_images
 from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
@@ -145,7 +145,7 @@ class Hands:
     def _arriving(self, checkout: Checkout) -> ServedBundle:
         folder = self._folder.run / "bundles" / checkout.commit
         folder.mkdir(parents=True, exist_ok=True)
-        return ServedBundle(LocalSide(folder.resolve(), self._folder.path / "arriving", most=0))
+        return ServedBundle(LocalSide(folder.resolve(), self._folder.path / "arriving", max_bytes=0))
 
     async def _check_out(self) -> None:
         """The worktree is made; the task's files come into it then."""
@@ -198,7 +198,7 @@ class Hands:
 
     def _rules(self) -> SandboxRules:
         walls, order, environ = self._posting.walls, self._posting.order, os.environ
-        choice, engine, had = SandboxChoice("none", None, ""), None, dict[Image, Had]()
+        choice, engine, had = SandboxChoice("none", None, ""), None, dict[Image, AvailableImage]()
         if order.image is None:
             choice = choose_sandbox(walls.sandbox, environ.get("PATH"))
         else:

@@ -7,8 +7,8 @@ from typing import Any, Protocol, TypeVar
 
 from agentbatch.cluster.exchange.losses import Lost
 from agentbatch.cluster.exchange.terms import MAIN
-from agentbatch.cluster.remote.far import Far
 from agentbatch.cluster.remote.process import ClusterProcess
+from agentbatch.cluster.remote.remote_calls import RemoteCalls
 from agentbatch.cluster.shapes import checked
 from agentbatch.cluster.stations.station import Station
 from agentbatch.redaction import Redactor
@@ -43,7 +43,7 @@ class Forked(Protocol):
         ...
 
 
-class ClusterFork(Far):
+class ClusterFork(RemoteCalls):
     """See `Workspace` for the protocol. When its machine is lost, it is made again by doing the same elsewhere."""
 
     def __init__(self, of: Forked, told: tuple[int, WorkspaceInfo]) -> None:

@@ -47,7 +47,7 @@ class Repositories:
         async with self._lock("", commit):
             await asyncio.to_thread(partial(write_bundle, self._git, bundle.common, commit, folder))
         async with self._lock(node, commit):
-            moved = await bring(LocalSide(folder, self._folder / "store", most=0), there)
+            moved = await bring(LocalSide(folder, self._folder / "store", max_bytes=0), there)
         if moved.problems:
             raise OSError(f"The repository could not be brought to {node}: {moved.problems[0]}")
 

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from agentbatch.cluster.exchange.losses import HeadLost, Lost
 from agentbatch.cluster.exchange.terms import MAIN
-from agentbatch.cluster.remote.far import Far
 from agentbatch.cluster.remote.fork import ClusterFork
 from agentbatch.cluster.remote.process import ClusterProcess
+from agentbatch.cluster.remote.remote_calls import RemoteCalls
 from agentbatch.cluster.shapes import checked
 from agentbatch.cluster.stations.home import AwayMark, Home
 from agentbatch.cluster.stations.station import Station
@@ -57,7 +57,7 @@ SHARE = 0.1
 T = TypeVar("T")
 
 
-class ClusterWorkspace(Far):
+class ClusterWorkspace(RemoteCalls):
     """See `Workspace` for the protocol."""
 
     def __init__(

@@ -73,7 +73,7 @@ class MovedHome:
         tell: Callable[[str], None],
     ) -> None:
         """See LocalSide. `tell`: what could not be brought, a sentence."""
-        self._here: Side = LocalSide(root, store, keep_out, guarded=guarded, most=0)
+        self._here: Side = LocalSide(root, store, keep_out, guarded=guarded, max_bytes=0)
         self._common: Manifest | None = None
         """What both have had last."""
         self._tell = tell

@@ -20,7 +20,7 @@ from agentbatch.workspace.disk_work import DiskWork
 from agentbatch.workspace.files.paths import open_parent
 from agentbatch.workspace.files.replace import unfinished_name
 
-STORE = 8 * 1024 * 1024 * 1024
+MAX_STORE = 8 * 1024 * 1024 * 1024
 """Bytes of contents that a node keeps for the tasks to come."""
 MAX_SENTENCES = 20
 
@@ -35,15 +35,15 @@ class LocalSide:
         keep_out: Sequence[Path] = (),
         *,
         guarded: Sequence[Path] = (),
-        most: int = STORE,
+        max_bytes: int = MAX_STORE,
     ) -> None:
         """`root` exists, every link followed. `store`: a folder of ours for contents, which other sides may share;
-        `most`: bytes of it that outlive a transfer; 0: nothing of what came here does. `keep_out`: env files and what
+        `max_bytes`: of it that outlive a transfer; 0: nothing of what came here does. `keep_out`: env files and what
         else is never sent, never overwritten, never removed; `guarded`: what is sent, and not changed here. Absolute,
         with all that is below."""
         self._root = root
-        self._store = Store(store, most)
-        self._most = most
+        self._store = Store(store, max_bytes)
+        self._max_bytes = max_bytes
         self._kept = _inside(root, keep_out)
         self._guarded = _inside(root, guarded)
         self._disk = DiskWork()
@@ -156,7 +156,7 @@ class LocalSide:
         finally:
             if placing.spoilt:
                 self._store.drop(placing.spoilt)
-        if not self._most:
+        if not self._max_bytes:
             self._store.clear()
         return bounded([*problems, *steps.problems, *placing.problems.values()])
 

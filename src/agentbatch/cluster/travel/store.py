@@ -34,11 +34,11 @@ class Place(NamedTuple):
 
 
 class Store:
-    def __init__(self, folder: Path, most: int) -> None:
-        """`most`: bytes that it holds; beyond them what was used longest ago goes. The folder is made when it is
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        """`max_bytes`: bytes that it holds; beyond them what was used longest ago goes. The folder is made when it is
         needed."""
         self._folder = folder
-        self._most = most
+        self._max_bytes = max_bytes
         self._places: dict[str, Place] = {}
         self._known: set[str] = set()
         """Packs whose contents are in `_places`."""
@@ -150,7 +150,7 @@ class Store:
         size = sum(size for _, size, _ in found)
         for changed, bytes_, name in sorted(found):
             stale = name.endswith(_UNFINISHED) and now - changed > 6 * IN_USE
-            if stale or (name.endswith(_WHOLE) and size > self._most and now - changed > IN_USE):
+            if stale or (name.endswith(_WHOLE) and size > self._max_bytes and now - changed > IN_USE):
                 with suppress(OSError):
                     os.unlink(self._folder / name)
                     size -= bytes_

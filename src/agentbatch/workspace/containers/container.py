@@ -47,16 +47,16 @@ class Container:
     """`end` is called for every one."""
 
     def __init__(
-        self, engine: Engine, inside: Inside, plan: Plan, folders: Folders, few: asyncio.Semaphore
+        self, engine: Engine, inside: Inside, plan: Plan, folders: Folders, starting: asyncio.Semaphore
     ) -> None:
-        """`plan`: what it sees, looked up whenever it starts; `folders`: its own. `few`: at most so many of a run start
-        at the same time."""
+        """`plan`: what it sees, looked up whenever it starts; `folders`: its own. `starting`: at most so many of a run
+        start at the same time."""
         self.engine = engine
         self.inside = inside
         self._plan = plan
         self._binds: Sequence[Bind] = ()
         self._folders = folders
-        self.few = few
+        self.starting = starting
         self._name = ""
         self._client: asyncio.subprocess.Process | None = None
         self._first = 0
@@ -79,7 +79,7 @@ class Container:
         if self.is_up:
             return
         await self.end()
-        async with self.few:
+        async with self.starting:
             try:
                 await self._start()
             except BaseException:

@@ -10,7 +10,7 @@ from agentbatch.workspace.containers.command_lines import Inside
 from agentbatch.workspace.containers.container import Container, Plan
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.images.filling import fill
-from agentbatch.workspace.containers.images.images import Had
+from agentbatch.workspace.containers.images.images import AvailableImage
 from agentbatch.workspace.containers.mounts import Bind, Folders, plan_binds
 from agentbatch.workspace.sandbox.mounts import out_of_reach
 from agentbatch.workspace.sandbox.walls import WrappedCommand, check_hidden, known_now
@@ -78,7 +78,7 @@ class ContainerWalls:
         def plan(folders: Folders) -> Sequence[Bind]:
             return [*self._plan(folders), *binds]
 
-        return Container(here.engine, here.inside, plan, Folders(folder), here.few)
+        return Container(here.engine, here.inside, plan, Folders(folder), here.starting)
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ class Containers:
     """What the containers of a run have in common."""
 
     engine: Engine
-    images: Mapping[Image, Had]
+    images: Mapping[Image, AvailableImage]
     network: bool
     mark: str
     """Of the run, by which they are found."""
     home: Path
     hidden_dirs: tuple[Path, ...]
-    few: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    starting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     def fill(self, image: Image, root: Path, folder: Path, begin: Callable[[Path], None]) -> bool:
         """As `filling.fill`."""
@@ -139,4 +139,6 @@ class Containers:
         )
         made = Inside(had.reference, had.bash, self.network, limits, self.mark, had.keeps)
         hidden = out_of_reach(root, self.home, self.hidden_dirs, hidden_files)
-        return ContainerWalls(Container(self.engine, made, plan, folders, self.few), inside, hidden, plan)
+        return ContainerWalls(
+            Container(self.engine, made, plan, folders, self.starting), inside, hidden, plan
+        )

@@ -28,7 +28,7 @@ from agentbatch.workspace.workspace import Image
 
 if TYPE_CHECKING:
     from agentbatch.local.server_plan import ServerPlan
-    from agentbatch.workspace.images import Engine, Had
+    from agentbatch.workspace.images import AvailableImage, Engine
 
 RESULTS_FILES: Mapping[Mode, str] = {
     "serial": "batch_results.json",
@@ -63,7 +63,7 @@ class PreparedRun:
     """Of containers; None: no task has an image."""
     programs: Mapping[str, str] = field(default_factory=dict)
     """Of coders that are opened, by the coder's name."""
-    images: "Mapping[Image, Had]" = field(default_factory=dict)
+    images: "Mapping[Image, AvailableImage]" = field(default_factory=dict)
     """Of the tasks, once they are had."""
     local: "ServerPlan | None" = None
     """The server of `--local`."""

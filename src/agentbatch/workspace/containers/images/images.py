@@ -31,7 +31,7 @@ for one; do type -P -- "$one" >/dev/null || printf '%s\\n' "$one"; done
 
 
 @dataclass(frozen=True)
-class Had:
+class AvailableImage:
     """An image that is there."""
 
     reference: str
@@ -71,14 +71,14 @@ class Wanted:
 
 def have_images(
     engine: Engine, wanted: Wanted, tell: Callable[[str], None]
-) -> tuple[Engine, dict[Image, Had]]:
+) -> tuple[Engine, dict[Image, AvailableImage]]:
     """Each of them, pulled or built where it is missing, and tried. Returns the engine as it works here. Slow: call it
     in a thread. Raises UserError, OSError."""
     _check_limits(engine, wanted.limits)
     references: dict[Image, str] = {}
     for image in dict.fromkeys(replace(one, workdir="") for one in wanted.images):
         engine, references[image] = _reference(engine, image, wanted, tell)
-    had: dict[Image, Had] = {}
+    had: dict[Image, AvailableImage] = {}
     first, *others = references
     engine, had[first] = _had(engine, first, references[first], wanted)  # and how the engine works here
     with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -88,7 +88,7 @@ def have_images(
     return engine, {image: had[replace(image, workdir="")] for image in wanted.images}
 
 
-def _had(engine: Engine, image: Image, reference: str, wanted: Wanted) -> tuple[Engine, Had]:
+def _had(engine: Engine, image: Image, reference: str, wanted: Wanted) -> tuple[Engine, AvailableImage]:
     """Raises UserError, OSError."""
     programs = {
         name for one, names in wanted.programs.items() if replace(one, workdir="") == image for name in names
@@ -104,7 +104,7 @@ def _had(engine: Engine, image: Image, reference: str, wanted: Wanted) -> tuple[
             f"The image {reference} lacks {list_names(missing)}, which a task's coder needs: build one that has it "
             "(`dockerfile`)."
         )
-    return engine, Had(reference, bash, path, _keeps(engine, reference))
+    return engine, AvailableImage(reference, bash, path, _keeps(engine, reference))
 
 
 def _check_limits(engine: Engine, limits: Sequence[Limits]) -> None:

@@ -11,7 +11,7 @@ from agentbatch.redaction import Redactor
 from agentbatch.workspace.workspace import CommandResult, FileEntry, Snapshot, ToolResult, WorkspaceInfo
 
 
-class Far:
+class RemoteCalls:
     def __init__(self, station: Station, redact: Redactor) -> None:
         self.station = station
         self.redact = redact
