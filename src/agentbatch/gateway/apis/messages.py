@@ -11,7 +11,7 @@ from agentbatch.model.answer.answer import GarbageError, raise_error
 from agentbatch.model.answer.finish_reasons import finish_reason
 from agentbatch.model.answer.reported_usage import usage_of_messages
 from agentbatch.model.http.transport import KeyForm
-from agentbatch.model.stream.typed_events import Document, Said
+from agentbatch.model.stream.typed_events import Document, EventContent
 from agentbatch.usage import Usage
 
 KINDS = {
@@ -29,26 +29,26 @@ TEXTS = ("text", "partial_json", "thinking")
 class _Form:
     """See Form."""
 
-    def event(self, document: Document) -> Said:
+    def event(self, document: Document) -> EventContent:
         kind, delta, message = document.get("type"), document.get("delta"), document.get("message")
         if kind == "error" or document.get("error"):
             raise_error(document)
         if kind == "message_start":
-            return Said(counts=_counts(message))
+            return EventContent(counts=_counts(message))
         if kind == "message_delta":
-            return Said(part=True, counts=_counts(document), reason=_reason(delta))
+            return EventContent(part=True, counts=_counts(document), reason=_reason(delta))
         texts = (delta.get(name) for name in TEXTS) if isinstance(delta, Mapping) else ()
-        return Said(
+        return EventContent(
             part=kind == "message_stop" or str(kind).startswith("content_block_"),
             text="".join(text for text in texts if isinstance(text, str)),
             last=kind == "message_stop",
         )
 
-    def whole(self, document: Document) -> Said:
+    def whole(self, document: Document) -> EventContent:
         if not isinstance(document.get("content"), list):
             raise_error(document)
             raise GarbageError("a document without content")
-        return Said(part=True, counts=_counts(document), reason=_reason(document) or "stop")
+        return EventContent(part=True, counts=_counts(document), reason=_reason(document) or "stop")
 
     def usage(self, counts: Document) -> Usage | None:
         return usage_of_messages(dict(counts))

@@ -8,7 +8,7 @@ from agentbatch.model.http.transport import MAX_BODY
 from agentbatch.model.responses.form import ResponsesForm
 from agentbatch.model.responses.items import Item, answer_of_items
 from agentbatch.model.stream.fragments import joined
-from agentbatch.model.stream.typed_events import Document, Said, TypedEvents, document_of
+from agentbatch.model.stream.typed_events import Document, EventContent, TypedEvents, document_of
 
 MAX_ITEMS = 1_000
 """Of one answer; more is no answer."""
@@ -53,13 +53,13 @@ class StreamedResponse(TypedEvents):
         """Bytes of all of it."""
 
     def answer(self) -> Answer:
-        told = self.told()
+        outcome = self.outcome()
         streamed = [self._item(key) for key in self._items]
         # An event that ends a stream repeats its items; at some servers it has none (openai/codex: its own backend).
         output = self._output if len(self._output) > len(streamed) else streamed
-        return answer_of_items(output, told.finish_reason, told.usage)
+        return answer_of_items(output, outcome.finish_reason, outcome.usage)
 
-    def _event(self, data: bytes) -> Said:
+    def _event(self, data: bytes) -> EventContent:
         document = document_of(data)
         said = self._form.event(document)
         kind, item, response = document.get("type"), document.get("item"), document.get("response")
@@ -77,7 +77,7 @@ class StreamedResponse(TypedEvents):
         # Events with nothing in them do not extend the timeout: a server could send them for ever.
         return said if said.text or said.last or self._held > held else said._replace(part=False)
 
-    def _whole(self, body: bytes) -> Said:
+    def _whole(self, body: bytes) -> EventContent:
         document = document_of(body)
         said = self._form.whole(document)
         self._take_output(document, len(body))

@@ -18,7 +18,7 @@ KEPT = 1_000
 """Pieces of an answer that are kept to show its end."""
 
 
-class Said(NamedTuple):
+class EventContent(NamedTuple):
     """What one event, or a whole answer, says."""
 
     part: bool = False
@@ -36,12 +36,12 @@ class Said(NamedTuple):
 class Form(Protocol):
     """One API's. Both raise RefusedError for an error, GarbageError or CutError for what is no answer."""
 
-    def event(self, document: Document) -> Said: ...
-    def whole(self, document: Document) -> Said: ...
+    def event(self, document: Document) -> EventContent: ...
+    def whole(self, document: Document) -> EventContent: ...
     def usage(self, counts: Document) -> Usage | None: ...
 
 
-class Told(NamedTuple):
+class AnswerOutcome(NamedTuple):
     """What an answer says of itself."""
 
     usage: Usage | None
@@ -87,16 +87,16 @@ class TypedEvents:
             raise GarbageError(f"longer than {MAX_BODY // (1024 * 1024)} MB")
         return "nothing"
 
-    def told(self) -> Told:
+    def outcome(self) -> AnswerOutcome:
         """After the end of the body. Raises GarbageError, RefusedError or CutError."""
         if self._events is None:
             self._take(self._whole(b"".join(self._body or ())))
-            return Told(self._usage(), self._reason)
+            return AnswerOutcome(self._usage(), self._reason)
         with suppress(GarbageError):  # half an event
             self._read(self._events.end())
         if not self._reason and not (self._over and self._deltas):
             raise CutError(f"the answer broke off after {self._size:,} characters")
-        return Told(self._usage(), self._reason)
+        return AnswerOutcome(self._usage(), self._reason)
 
     def used(self) -> Usage | None:
         """See `StreamedAnswer.used`. What was read is told at the beginning of some streams: then it is known."""
@@ -131,13 +131,13 @@ class TypedEvents:
             self._on_tokens(max(self._deltas, self._size // CHARACTERS_PER_TOKEN))
         return received
 
-    def _event(self, data: bytes) -> Said:
+    def _event(self, data: bytes) -> EventContent:
         return self._form.event(document_of(data))
 
-    def _whole(self, body: bytes) -> Said:
+    def _whole(self, body: bytes) -> EventContent:
         return self._form.whole(document_of(body))
 
-    def _take(self, said: Said) -> None:
+    def _take(self, said: EventContent) -> None:
         if said.counts is not None:
             self._counts = merged(self._counts, said.counts)
         if said.reason:
@@ -153,8 +153,8 @@ class TypedEvents:
 class TypedAnswer(TypedEvents):
     """Where what an answer says of itself is all that is wanted."""
 
-    def answer(self) -> Told:
-        return self.told()
+    def answer(self) -> AnswerOutcome:
+        return self.outcome()
 
 
 def document_of(data: bytes) -> Document:
