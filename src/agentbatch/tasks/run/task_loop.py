@@ -28,7 +28,7 @@ from agentbatch.tasks.evaluator.evaluator import (
 )
 from agentbatch.tasks.run.beginning.setup import SetupFailed, is_set_up
 from agentbatch.tasks.run.context import RunContext
-from agentbatch.tasks.run.ending.task_end import TaskEnd, is_elsewhere, reported_bug
+from agentbatch.tasks.run.ending.task_end import TaskEnd, is_elsewhere, out_of_time, reported_bug
 from agentbatch.tasks.run.resume.resumed_task import ResumedTask, prepared_record, resumed_task
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.run.user.user_messages import found_unless_unread, unless_unread
@@ -115,7 +115,7 @@ class TaskLoop:
             done = Done("cancelled" if resumable else "timeout", "budget", str(error))
         except (OSError, UserError) as error:
             if self._wall_clock is not None and self._wall_clock.expired():
-                done = Done("timeout", "wall_clock", f"The task ran out of its {planned.timeout:g} seconds.")
+                done = out_of_time(planned.timeout or 0, self._context.store.state.by_id[planned.id].activity)
             else:
                 done = Done("error", _reason(error), str(error) or type(error).__name__)
                 resumable = is_elsewhere(error)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from agentbatch.errors import UserError
 from agentbatch.files import PRIVATE, write_atomic
 from agentbatch.runs import events as e
+from agentbatch.runs.state.task_state import Activity
 from agentbatch.runs.store.store import Store
 from agentbatch.tasks.coders.coder import Coder
 from agentbatch.tasks.evaluator.evaluator import Done
@@ -23,7 +24,7 @@ from agentbatch.tasks.run.context import RunContext
 from agentbatch.tasks.run.ending.hidden_verify import hidden_verify
 from agentbatch.tasks.run.task_directory import TaskDirectory
 from agentbatch.tasks.spec.plan import PlannedTask
-from agentbatch.text import list_names
+from agentbatch.text import clip, first_line, list_names
 from agentbatch.workspace.files.diff.diff import altered_work, changed_since, changes
 from agentbatch.workspace.workspace import Ending, NoPlace, Snapshot, TaskWorkspace, WorkLeft
 
@@ -195,6 +196,13 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, (OSError, UserError)):
         return str(error) or type(error).__name__
     return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def out_of_time(seconds: float, doing: Activity) -> Done:
+    """How a task ends whose time is over, and which command ran just then: it may have waited for ever."""
+    ran = first_line(doing.detail) if doing.kind in ("tool", "verify") else ""
+    while_it_ran = f" while this ran: {clip(ran, 200)}" if ran else ""
+    return Done("timeout", "wall_clock", f"The task ran out of its {seconds:g} seconds{while_it_ran or '.'}")
 
 
 def reported_bug(store: Store, task_id: str, error: Exception) -> Done:
