@@ -47,7 +47,7 @@ def start(words: Sequence[str], flags: dict[str, Any], folder: RunFolder | None 
     settings, env_file = read_settings(flags)
     if folder is None and (settings.resume or settings.retrying or settings.force):
         folder = latest_run(settings)
-        if folder is None:
+        if folder is None and not settings.reason:
             complain("there is no run of this task file to resume: a new one starts.")
     if settings.daemon:
         return daemon.start(words)
