@@ -32,6 +32,7 @@ def tasks() -> dict[str, TaskState]:
         ("ALPH", "alpha"),
         ("ta", "beta Delta_two"),
         ("sales.csv", "beta"),
+        ("blocked", "beta"),
         ("make", "gamma"),
         ('"no sales"', "beta"),
         ('"delta two"', "Delta_two"),

@@ -101,7 +101,8 @@ def _words(value: str) -> Test:
 
     def test(task: TaskState, status: ShownStatus) -> bool:
         return any(
-            wanted in text.lower() for text in (task.id, task.dir, task.error, task.activity.detail, status)
+            wanted in text.lower()
+            for text in (task.id, task.dir, task.error, task.reason or "", task.activity.detail, status)
         )
 
     return test
