@@ -21,6 +21,10 @@ from agentbatch.errors import UserError
         ("The actor 8beb is unavailable: RpcError: RPC error: recvmsg", "it cannot be reached"),
         ("The actor is dead because its owner has died. Owner Id: 01", "the engine's connection ended"),
         ("The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR", "its process ended"),
+        (
+            "ray::Hands()\n\nModuleNotFoundError: No module named 'agentbatch'",
+            "agentbatch, or what it needs, is not installed there",
+        ),
         ("Task was killed due to the node running low on memory.", "its memory was used up"),
         (
             "The actor is dead because its worker process has died. Worker exit detail: error code 2. There are "

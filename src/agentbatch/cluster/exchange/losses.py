@@ -3,6 +3,7 @@
 from agentbatch.patterns import regex
 
 REASONS = {
+    "No module named": "agentbatch, or what it needs, is not installed there",
     "its node has died": "the node is gone",
     "node was terminated": "the node is gone",
     "node has been": "the node is gone",
