@@ -98,7 +98,7 @@ def _stands_for(root: Path, name: str) -> str:
 
 
 def _matching(root: Path, patterns: Sequence[str]) -> list[str]:
-    """And what stands for it."""
+    """Files that a pattern names, and what Python imports in the place of one of them."""
     if not patterns:
         return []
     matches = matcher(patterns)

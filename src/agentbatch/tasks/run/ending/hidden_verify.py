@@ -1,6 +1,7 @@
 """`hidden_verify`: commands that say in the end whether a task is solved. No model sees them, or what they print."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from agentbatch.redaction import Redactor
 from agentbatch.runs import events as e
@@ -17,18 +18,15 @@ async def hidden_verify(
     UserError, OSError."""
     fork = await workspace.fork()
     try:
-        for command in commands:
-            for one in (
-                CLEARING,
-                command,
-            ):  # what the coder's programs have compiled stands for no hidden test
-                done = await fork.run(one, timeout)
-                if done.exit_code != 0:
-                    late = f"\n(not ended after {timeout:g} s)" if done.exit_code is None else ""
-                    tail = redact(done.tail(TAIL_LINES)) + late
-                    return e.HiddenVerified(
-                        task_id=task_id, passed=False, command=redact(command), tail=tail.strip()
-                    )
+        # What the coder's programs have compiled stands for no hidden test.
+        for command in chain.from_iterable((CLEARING, command) for command in commands):
+            done = await fork.run(command, timeout)
+            if done.exit_code != 0:
+                late = f"\n(not ended after {timeout:g} s)" if done.exit_code is None else ""
+                tail = redact(done.tail(TAIL_LINES)) + late
+                return e.HiddenVerified(
+                    task_id=task_id, passed=False, command=redact(command), tail=tail.strip()
+                )
         return e.HiddenVerified(task_id=task_id, passed=True)
     finally:
         await fork.close()
