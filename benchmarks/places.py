@@ -22,7 +22,7 @@ from pathlib import Path
 
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.choosing import choose_place
-from agentbatch.workspace.containers.images.images import AvailableImage, Wanted, have_images
+from agentbatch.workspace.containers.images.images import AvailableImage, ImageRequest, have_images
 from agentbatch.workspace.local_workspace import SandboxRules
 from agentbatch.workspace.local_workspaces import LocalWorkspaces
 from agentbatch.workspace.sandbox.sandbox import choose_sandbox
@@ -88,7 +88,7 @@ async def local_places(
                 one = Image(image)
                 _, engine = choose_place("podman", [("t", folder, one)], folder, os.environ)
                 assert engine is not None
-                engine, images = have_images(engine, Wanted((one,)), print)
+                engine, images = have_images(engine, ImageRequest((one,)), print)
             rules = SandboxRules.of_run(
                 choices.get(name, choices["none"]),
                 network=True,

@@ -9,7 +9,7 @@ import pytest
 
 from agentbatch.cli.setup import cluster_trial
 from agentbatch.cli.setup.cluster_checks import MIN_FREE, cluster_check, node_check
-from agentbatch.cli.setup.cluster_trial import Tried, try_machines
+from agentbatch.cli.setup.cluster_trial import NodeTrial, try_machines
 from agentbatch.cluster.connection.connection import Connection
 from agentbatch.cluster.exchange.terms import NodeReport
 from agentbatch.cluster.exchange.wire import unpack
@@ -53,7 +53,7 @@ ALL = {**GOOD.programs, "podman": "/usr/bin/podman"}
     ],
 )
 def test_what_is_said_of_a_machine(changes: dict[str, Any], asked_for: str, result: str, words: str) -> None:
-    check = node_check(replace(GOOD, **changes), 99.0, 101.0, Tried(), asked_for=asked_for)
+    check = node_check(replace(GOOD, **changes), 99.0, 101.0, NodeTrial(), asked_for=asked_for)
     assert (check.result, check.name) == (result, "node 10.0.0.4")
     assert words in check.detail
 
@@ -61,16 +61,16 @@ def test_what_is_said_of_a_machine(changes: dict[str, Any], asked_for: str, resu
 @pytest.mark.parametrize(
     ("tried", "result", "words"),
     [
-        (Tried(done="a task works there"), "ok", "a task works there; worker-1"),
-        (Tried(failed="no task can work there: x"), "fail", "no task can work there: x; worker-1"),
+        (NodeTrial(done="a task works there"), "ok", "a task works there; worker-1"),
+        (NodeTrial(failed="no task can work there: x"), "fail", "no task can work there: x; worker-1"),
         (
-            Tried(warned="not reached", done="a task works there"),
+            NodeTrial(warned="not reached", done="a task works there"),
             "warn",
             "not reached; a task works there; worker-1",
         ),
     ],
 )
-def test_what_a_task_found_on_a_machine_is_said_first(tried: Tried, result: str, words: str) -> None:
+def test_what_a_task_found_on_a_machine_is_said_first(tried: NodeTrial, result: str, words: str) -> None:
     check = node_check(GOOD, 99.0, 101.0, tried, asked_for="auto")
     assert check.result == result
     assert check.detail.startswith(words)
@@ -103,9 +103,9 @@ async def test_every_machine_of_a_cluster_says_how_it_is_and_takes_a_task(
     reports = [unpack(answer) for _, result, answer in found if result == "ok"]
     assert {one.address for one in reports} == {"127.0.0.1", *MACHINES}
     assert all(isinstance(one, NodeReport) and one.programs["bash"] for one in reports)
-    works = Tried(done="a task works there in bubblewrap, coders of others reach the gateway")
+    works = NodeTrial(done="a task works there in bubblewrap, coders of others reach the gateway")
     assert tried == {
-        "127.0.0.1": Tried(done="has 0 processors, and so no tasks"),
+        "127.0.0.1": NodeTrial(done="has 0 processors, and so no tasks"),
         **dict.fromkeys(MACHINES, works),
     }
     assert cluster.left() == []

@@ -8,7 +8,7 @@ import pytest
 
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.images import building, filling, images
-from agentbatch.workspace.containers.images.images import Wanted, have_images
+from agentbatch.workspace.containers.images.images import ImageRequest, have_images
 from agentbatch.workspace.workspace import Ending, Image
 from tests.support.containers import image
 from tests.workspace.containers.conftest import MakePlace, MakeTask, engine, made, task
@@ -76,5 +76,5 @@ def test_a_bash_that_never_ends_leaves_no_container(engine: Engine, monkeypatch:
     name = image(engine, "hanging")
     monkeypatch.setattr(images, "PROBE_TIMEOUT", 4.0)
     with pytest.raises(OSError, match="has not answered"):
-        have_images(engine, Wanted((Image(name),)), print)
+        have_images(engine, ImageRequest((Image(name),)), print)
     assert engine.ask("ps", "--all", "--quiet", "--filter", f"ancestor={name}").output == ""

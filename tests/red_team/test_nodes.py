@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agentbatch.cluster.exchange.losses import Lost
-from agentbatch.cluster.exchange.seen import Difference
+from agentbatch.cluster.exchange.snapshots import Difference
 from agentbatch.cluster.exchange.terms import MAIN, Arrival, Lease, Posting, Walls
 from agentbatch.cluster.exchange.wire import Unreadable, pack, unpack
 from agentbatch.cluster.node.hands import Hands

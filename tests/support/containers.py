@@ -20,7 +20,7 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.workspace.containers.command_lines import MARK_LABEL
 from agentbatch.workspace.containers.engine import Engine, find_engine
-from agentbatch.workspace.containers.images.images import Wanted, have_images
+from agentbatch.workspace.containers.images.images import ImageRequest, have_images
 from agentbatch.workspace.containers.walls import Containers
 from agentbatch.workspace.local_workspaces import mark_of
 from agentbatch.workspace.sandbox.sandbox import SandboxChoice
@@ -40,7 +40,7 @@ def podman() -> Engine:
     try:
         engine = find_engine("podman", dict(os.environ), (os.getuid(), os.getgid()))
         image(engine, "small")
-        return have_images(engine, Wanted((Image(f"{NAME}:small"),)), print)[0]
+        return have_images(engine, ImageRequest((Image(f"{NAME}:small"),)), print)[0]
     except (OSError, UserError) as error:
         pytest.skip(f"{error}; {WANTED}")
 
@@ -73,7 +73,7 @@ async def turn_inside(
 ) -> list[dict[str, Outcome]]:
     """`red_team.turn` in a container, so many times."""
     one = Image(image(podman(), kind))
-    engine, had = have_images(podman(), Wanted((one,), network=network), print)
+    engine, had = have_images(podman(), ImageRequest((one,), network=network), print)
     rules = house.rules(SandboxChoice("none", None, ""))
     run = Containers(engine, had, network, token_hex(8), rules.home, rules.hidden_dirs)
     walls = run.walls(

@@ -29,7 +29,7 @@ TRIES, BETWEEN = 4, 2.0
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ClusterNeeds:
     """What a run asks of a cluster."""
 
     leases: Mapping[str, Lease]
@@ -42,7 +42,7 @@ class Wanted:
     """Names of those that reach the gateway from there."""
 
 
-def check_cluster(address: str, environ: Mapping[str, str], wanted: Wanted) -> tuple[str, ...]:
+def check_cluster(address: str, environ: Mapping[str, str], wanted: ClusterNeeds) -> tuple[str, ...]:
     """What the machines lack, a sentence each. Takes some seconds, but for a Ray of our own, which is started with the
     run. Raises UserError where there is no cluster, or the run can come to nothing there."""
     connection = Connection(address, environ, lambda _: None)

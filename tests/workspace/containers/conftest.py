@@ -11,7 +11,7 @@ import pytest
 
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.engine import Engine
-from agentbatch.workspace.containers.images.images import Wanted, have_images
+from agentbatch.workspace.containers.images.images import ImageRequest, have_images
 from agentbatch.workspace.local_workspace import LocalWorkspace
 from agentbatch.workspace.local_workspaces import LocalTaskWorkspace, LocalWorkspaces
 from agentbatch.workspace.tools.toolbox import HANDS
@@ -61,7 +61,7 @@ async def made(engine: Engine, tmp_path: Path) -> AsyncIterator[MakePlace]:
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_text(text)
             wanted = Image(image(engine, kind), workdir=workdir)
-            tried, had = have_images(engine, Wanted((wanted,), (limits,), network), print)
+            tried, had = have_images(engine, ImageRequest((wanted,), (limits,), network), print)
             tasks = tmp_path / TASKS
             made = replace(
                 rules(tasks, choice=UNSANDBOXED),

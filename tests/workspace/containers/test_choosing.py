@@ -10,7 +10,7 @@ from agentbatch.errors import UserError
 from agentbatch.workspace.containers.choosing import choose_place
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.images.building import check_dockerfile
-from agentbatch.workspace.containers.images.images import AvailableImage, Wanted, have_images
+from agentbatch.workspace.containers.images.images import AvailableImage, ImageRequest, have_images
 from agentbatch.workspace.workspace import Image
 
 PYTHON = Image("python:3.12")
@@ -118,10 +118,10 @@ def test_where_podman_s_runtime_does_not_work_runc_is_tried(tmp_path: Path) -> N
     with pytest.raises(
         UserError, match=r"No container of python:3\.12 can be started: crun: cgroups in hybrid mode"
     ):
-        have_images(replace(engine, env={"PATH": str(tmp_path)}), Wanted((PYTHON,)), print)
+        have_images(replace(engine, env={"PATH": str(tmp_path)}), ImageRequest((PYTHON,)), print)
     (tmp_path / "runc").write_text("")
     (tmp_path / "runc").chmod(0o755)
-    found, had = have_images(engine, Wanted((PYTHON,)), print)
+    found, had = have_images(engine, ImageRequest((PYTHON,)), print)
     assert found.options == ("--runtime", "runc")
     assert had == {PYTHON: AvailableImage("python:3.12", "/bin/bash", "/usr/bin:/bin")}
 
@@ -150,8 +150,8 @@ def test_images_are_tried_at_the_same_time_once_one_works(tmp_path: Path, names:
     images = tuple(Image(name) for name in names)
     if "bad:1" in names:
         with pytest.raises(UserError, match="No container of bad:1 can be started: no"):
-            have_images(engine, Wanted(images), print)
+            have_images(engine, ImageRequest(images), print)
     else:
-        assert have_images(engine, Wanted(images), print)[1] == {
+        assert have_images(engine, ImageRequest(images), print)[1] == {
             one: AvailableImage(one.name, "/bin/bash", "/bin") for one in images
         }

@@ -16,7 +16,7 @@ from agentbatch.workspace.containers.command_lines import (
 )
 from agentbatch.workspace.containers.engine import Engine, client_environment, read_info
 from agentbatch.workspace.containers.images.building import check_mounts
-from agentbatch.workspace.containers.images.images import Wanted, have_images
+from agentbatch.workspace.containers.images.images import ImageRequest, have_images
 from agentbatch.workspace.containers.mounts import Bind
 from agentbatch.workspace.workspace import Image, Limits
 from tests.support.keys import KEY
@@ -232,7 +232,7 @@ def test_what_an_engine_cannot_limit_is_known(
     found = read_info(engine, info, (0, 0))
     assert found.lacks == lacks
     if lacks:
-        wanted = Wanted((Image("a"),), (Limits(), Limits(cpus=2.0)))
+        wanted = ImageRequest((Image("a"),), (Limits(), Limits(cpus=2.0)))
         with pytest.raises(UserError, match=r"(podman|docker) cannot limit cpus here"):
             have_images(found, wanted, print)
 

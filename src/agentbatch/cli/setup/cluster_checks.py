@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 
 from agentbatch.cli.setup.check import Check
-from agentbatch.cli.setup.cluster_trial import Tried, try_machines
+from agentbatch.cli.setup.cluster_trial import NodeTrial, try_machines
 from agentbatch.cluster.before import read_report
 from agentbatch.cluster.connection.connection import Connection
 from agentbatch.cluster.exchange.losses import Lost
@@ -58,7 +58,9 @@ def cluster_check(address: str, reports: Iterable[NodeReport | None], *, network
     )
 
 
-def node_check(report: NodeReport, asked: float, answered: float, tried: Tried, *, asked_for: str) -> Check:
+def node_check(
+    report: NodeReport, asked: float, answered: float, tried: NodeTrial, *, asked_for: str
+) -> Check:
     """What is to be said of a machine. `asked`, `answered`: when it was looked at, by the clock here. Pure."""
     engine = [asked_for] if asked_for in ENGINES else []
     missing = [name for name in (*NEEDED, *engine) if not report.programs.get(name)]

@@ -41,7 +41,7 @@ with socket.create_connection(("127.0.0.1", port), 20) as way:
 
 
 @dataclass(frozen=True)
-class Tried:
+class NodeTrial:
     """A task's lease on a machine, a sentence each; empty: nothing is to be said."""
 
     failed: str = ""
@@ -51,7 +51,7 @@ class Tried:
 
 async def try_machines(
     places: Sequence[str], connection: Connection, settings: Settings, environ: Mapping[str, str]
-) -> dict[str, Tried]:
+) -> dict[str, NodeTrial]:
     """By address. Closes nothing. Raises Lost, UserError."""
     machines = await connection.request("machines")
     offered = {name: one.get("CPU", 0.0) for one in machines for name in one if name.startswith("node:")}
@@ -62,9 +62,11 @@ async def try_machines(
         patience = FREE_WITHIN + (PULLED_WITHIN if image else 0.0)
         workspaces = throwaway_cluster(Path(folder), environ, settings, connection, resources)
 
-        async def one(place: str) -> Tried:
+        async def one(place: str) -> NodeTrial:
             if offered.get(f"node:{place}", 0.0) < settings.task_cpus:
-                return Tried(done=f"has {offered.get(f'node:{place}', 0.0):g} processors, and so no tasks")
+                return NodeTrial(
+                    done=f"has {offered.get(f'node:{place}', 0.0):g} processors, and so no tasks"
+                )
             root = Path(folder, "work", ids[place])
             root.mkdir(parents=True)
             (root / "sent.txt").write_text(place, encoding="utf-8")
@@ -76,11 +78,11 @@ async def try_machines(
                 async with asyncio.timeout(PATIENCE):
                     return await _try(workspace, root, place, contained=image is not None)
             except TimeoutError:
-                return Tried(
+                return NodeTrial(
                     warned="no task could be tried there in time: others have its processors, or it hangs"
                 )
             except (UserError, OSError, Lost) as error:
-                return Tried(failed=f"no task can work there: {error}")
+                return NodeTrial(failed=f"no task can work there: {error}")
             finally:
                 await task.close()
 
@@ -89,24 +91,24 @@ async def try_machines(
     return dict(zip(places, tried, strict=True))
 
 
-async def _try(workspace: Workspace, root: Path, place: str, *, contained: bool) -> Tried:
+async def _try(workspace: Workspace, root: Path, place: str, *, contained: bool) -> NodeTrial:
     result = await workspace.run(COPIES if contained else COMMAND, PATIENCE)
     if result.exit_code != 0:
-        return Tried(failed=f"a command of a task fails there: {result.output.strip()[-200:]}")
+        return NodeTrial(failed=f"a command of a task fails there: {result.output.strip()[-200:]}")
     await workspace.snapshot()  # it is at home then
     came = root / "came.txt"
     if not came.is_file() or came.read_text(encoding="utf-8") != place:
-        return Tried(failed="what a command wrote there did not come home")
+        return NodeTrial(failed="what a command wrote there did not come home")
     works = f"a task works there in {workspace.info.sandbox}"
     if contained and (await workspace.run("command -v python3", PATIENCE)).exit_code != 0:
-        return Tried(done=works)
+        return NodeTrial(done=works)
     try:
         answer = await _ask(workspace)
     except (UserError, OSError) as error:
-        return Tried(warned=f"coders of others do not reach the gateway from there: {error}", done=works)
+        return NodeTrial(warned=f"coders of others do not reach the gateway from there: {error}", done=works)
     if not answer:
-        return Tried(warned="coders of others do not reach the gateway from there", done=works)
-    return Tried(done=f"{works}, coders of others reach the gateway")
+        return NodeTrial(warned="coders of others do not reach the gateway from there", done=works)
+    return NodeTrial(done=f"{works}, coders of others reach the gateway")
 
 
 async def _ask(workspace: Workspace) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agentbatch.config import Settings, secret_variables
-from agentbatch.workspace.images import Wanted, have_images
+from agentbatch.workspace.images import ImageRequest, have_images
 from agentbatch.workspace.preparation import choose_place
 from agentbatch.workspace.workspace import Image
 
@@ -24,5 +24,5 @@ def in_containers(
         return f"containers, on the machines of the cluster{tried}"
     if settings.image is None:
         return f"{engine.name} answers ({engine.binary}); --image NAME also tries an image"
-    engine, had = have_images(engine, Wanted((image,), network=not settings.no_network), tell)
+    engine, had = have_images(engine, ImageRequest((image,), network=not settings.no_network), tell)
     return f"{engine.name} ({' '.join(engine.command())}), {image.name}, bash in {had[image].bash}"

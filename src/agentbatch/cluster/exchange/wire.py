@@ -7,13 +7,13 @@ import pickle
 from collections.abc import Mapping
 from typing import Any
 
-from agentbatch.cluster.exchange import seen, terms
+from agentbatch.cluster.exchange import snapshots, terms
 from agentbatch.cluster.exchange.opcodes import is_plain
 from agentbatch.cluster.travel import manifest
 from agentbatch.errors import UserError
 from agentbatch.workspace import workspace
 
-_MODULES: Mapping[str, Any] = {module.__name__: module for module in (workspace, terms, seen, manifest)}
+_MODULES: Mapping[str, Any] = {module.__name__: module for module in (workspace, terms, snapshots, manifest)}
 """Whose dataclasses may pass."""
 
 MAX_ERROR = 4_000

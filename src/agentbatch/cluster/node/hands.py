@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from agentbatch.cluster.exchange.seen import Seen
+from agentbatch.cluster.exchange.snapshots import NodeSnapshots
 from agentbatch.cluster.exchange.terms import BUNDLE, MAIN, SIDE, SILENCE, Arrival, Checkout, Posting
 from agentbatch.cluster.exchange.tunnel import Gate, at_port
 from agentbatch.cluster.exchange.wire import pack, pack_error, unpack
@@ -22,7 +22,7 @@ from agentbatch.cluster.travel.wire import ServedSide
 from agentbatch.errors import UserError
 from agentbatch.redaction import Redactor
 from agentbatch.workspace.containers.engine import find_engine
-from agentbatch.workspace.containers.images.images import AvailableImage, Wanted, have_images
+from agentbatch.workspace.containers.images.images import AvailableImage, ImageRequest, have_images
 from agentbatch.workspace.files.env_files import env_files_in
 from agentbatch.workspace.isolation.worktree.git import Git
 from agentbatch.workspace.local_workspace import LocalWorkspace, SandboxRules
@@ -64,7 +64,7 @@ class Hands:
         self._folder = NodeFolder(given.mark, given.order.task_id, given.fence)
         self._things: dict[int, Any] = {}
         self._numbers = count(MAIN + 1)
-        self._seen: dict[int, Seen] = {}
+        self._seen: dict[int, NodeSnapshots] = {}
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._workspaces: LocalWorkspaces | None = None
         self._task: LocalTaskWorkspace | None = None
@@ -203,7 +203,7 @@ class Hands:
             choice = choose_sandbox(walls.sandbox, environ.get("PATH"))
         else:
             found = find_engine(walls.engine, environ, (os.getuid(), os.getgid()))
-            wanted = Wanted((order.image,), (order.limits,), walls.network)
+            wanted = ImageRequest((order.image,), (order.limits,), walls.network)
             engine, had = have_images(found, wanted, lambda _: None)
         return SandboxRules.of_run(
             choice,
@@ -229,7 +229,7 @@ class Hands:
                 fork = await thing.fork()
                 return self._add(fork), fork.info
             case LocalWorkspace() if member == "snapshot":
-                return await self._seen.setdefault(target, Seen()).look(thing, *given)
+                return await self._seen.setdefault(target, NodeSnapshots()).look(thing, *given)
             case ServedBundle() if member == "check_out":
                 return await self._check_out()
             case LocalProcess():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from agentbatch.cluster.exchange.seen import Difference, Known, without
+from agentbatch.cluster.exchange.snapshots import Difference, HomeSnapshots, without
 from agentbatch.cluster.shapes import checked
 from agentbatch.cluster.stations.station import Station
 from agentbatch.redaction import Redactor
@@ -15,7 +15,7 @@ class RemoteCalls:
     def __init__(self, station: Station, redact: Redactor) -> None:
         self.station = station
         self.redact = redact
-        self.known = Known()
+        self.known = HomeSnapshots()
 
     @property
     def info(self) -> WorkspaceInfo:
@@ -31,7 +31,7 @@ class RemoteCalls:
         home: Snapshot | None = None,
     ) -> Snapshot:
         """`elsewhere`: what home has seen of the directory, and the node has not. `kept`: what is at home alone;
-        `home`: as `Known.read` takes it. Raises Lost."""
+        `home`: as `HomeSnapshots.read` takes it. Raises Lost."""
         number, known = self.known.find(since)
         by = known if known is not None else without(elsewhere or since or Snapshot({}), kept)
         told = checked(Difference, await self.station.ask(target, "snapshot", number, by.digest))

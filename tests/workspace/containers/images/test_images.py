@@ -8,7 +8,7 @@ import pytest
 from agentbatch.errors import UserError
 from agentbatch.workspace.containers.engine import Engine
 from agentbatch.workspace.containers.images.building import build
-from agentbatch.workspace.containers.images.images import Wanted, have_images
+from agentbatch.workspace.containers.images.images import ImageRequest, have_images
 from agentbatch.workspace.workspace import Image, Limits
 from tests.support.containers import NAME, image
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 def test_an_image_is_tried_with_all_that_its_tasks_want(engine: Engine) -> None:
     small, told = Image(image(engine, "small")), list[str]()
-    wanted = Wanted(
+    wanted = ImageRequest(
         (small, small), (Limits(2**26), Limits(cpus=0.5, processes=9)), False, {small: frozenset({"ls"})}
     )
     _, had = have_images(engine, wanted, told.append)
@@ -38,13 +38,13 @@ def test_an_image_that_lacks_something(
 ) -> None:
     one = Image(image(engine, kind))
     with pytest.raises(UserError, match=re.escape(told)):
-        have_images(engine, Wanted((one,), programs={one: frozenset(programs)}), print)
+        have_images(engine, ImageRequest((one,), programs={one: frozenset(programs)}), print)
 
 
 def test_an_image_that_is_nowhere(engine: Engine) -> None:
     told: list[str] = []
     with pytest.raises(UserError, match="The image localhost:9/no/such:1 cannot be had"):
-        have_images(engine, Wanted((Image("localhost:9/no/such:1"),)), told.append)
+        have_images(engine, ImageRequest((Image("localhost:9/no/such:1"),)), told.append)
     assert told == ["Pulling the image localhost:9/no/such:1."]
 
 
@@ -62,7 +62,7 @@ def test_an_image_is_built_once_of_a_dockerfile_and_nothing_hidden_gets_in(
     (folder / "tasks/a").mkdir(parents=True)
     one, told = Image(dockerfile=str(folder / "Dockerfile")), list[str]()
     own = (folder / "tasks/a", folder / "results.json")
-    wanted = Wanted((one,), hidden=(folder / "task.json",), apart=own)
+    wanted = ImageRequest((one,), hidden=(folder / "task.json",), apart=own)
     _, had = have_images(engine, wanted, told.append)
     for name in ("tasks/a/work.txt", "results.json", ".agentbatch/runs/r1"):
         (folder / name).write_text("of a run")
@@ -89,4 +89,4 @@ def test_a_dockerfile_that_cannot_be_built(engine: Engine, tmp_path: Path) -> No
     with pytest.raises(
         UserError, match=r"No image can be built of .*Dockerfile: .*exit status 3 \(no such package\)"
     ):
-        have_images(engine, Wanted((Image(dockerfile=str(tmp_path / "Dockerfile")),)), print)
+        have_images(engine, ImageRequest((Image(dockerfile=str(tmp_path / "Dockerfile")),)), print)

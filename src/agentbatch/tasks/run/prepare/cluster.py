@@ -46,7 +46,7 @@ def check_asked(plan: Plan, settings: Settings, coders: Sequence[CoderEntry]) ->
 
 def lacking_there(prepared: PreparedRun, address: str, entries: Mapping[str, CoderEntry]) -> tuple[str, ...]:
     """What the cluster's machines lack, a sentence each. Raises UserError where the run can come to nothing there."""
-    from agentbatch.cluster.before import Wanted, check_cluster
+    from agentbatch.cluster.before import ClusterNeeds, check_cluster
     from agentbatch.cluster.exchange.terms import lease_of
 
     settings, resume, over = prepared.settings, prepared.resumed, frozenset[str]()
@@ -65,7 +65,7 @@ def lacking_there(prepared: PreparedRun, address: str, entries: Mapping[str, Cod
     if any(task.image is not None for task in tasks):
         engines = [engine for engine in ENGINES if settings.sandbox in ("auto", engine)]
         programs["a task with an image"] = list[str](engines)
-    asked = Wanted(
+    asked = ClusterNeeds(
         wanted,
         may_wait=settings.node_wait is not None,
         programs=programs,

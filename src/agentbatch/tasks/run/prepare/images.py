@@ -13,7 +13,7 @@ from agentbatch.tasks.spec.attempts import with_attempts
 from agentbatch.workspace.workspace import Image
 
 if TYPE_CHECKING:
-    from agentbatch.workspace.images import Wanted
+    from agentbatch.workspace.images import ImageRequest
 
 
 async def with_images(prepared: PreparedRun, store: Store) -> PreparedRun:
@@ -34,9 +34,9 @@ async def with_images(prepared: PreparedRun, store: Store) -> PreparedRun:
     return replace(prepared, engine=engine, images=had)
 
 
-def wanted(prepared: PreparedRun) -> "Wanted":
+def wanted(prepared: PreparedRun) -> "ImageRequest":
     """Pure."""
-    from agentbatch.workspace.images import Wanted
+    from agentbatch.workspace.images import ImageRequest
 
     tasks = with_attempts(prepared.plan).tasks
     programs: dict[Image, set[str]] = defaultdict(set)
@@ -45,7 +45,7 @@ def wanted(prepared: PreparedRun) -> "Wanted":
             programs[task.image].update(
                 prepared.programs[name] for name in task.coders if name in prepared.programs
             )
-    return Wanted(
+    return ImageRequest(
         images=tuple(task.image for task in tasks if task.image is not None),
         limits=tuple(task.limits for task in tasks),
         network=not prepared.settings.no_network,

@@ -54,7 +54,7 @@ def check_name(image: Image) -> None:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageRequest:
     """What a run wants of its containers."""
 
     images: tuple[Image, ...]
@@ -70,7 +70,7 @@ class Wanted:
 
 
 def have_images(
-    engine: Engine, wanted: Wanted, tell: Callable[[str], None]
+    engine: Engine, wanted: ImageRequest, tell: Callable[[str], None]
 ) -> tuple[Engine, dict[Image, AvailableImage]]:
     """Each of them, pulled or built where it is missing, and tried. Returns the engine as it works here. Slow: call it
     in a thread. Raises UserError, OSError."""
@@ -88,7 +88,7 @@ def have_images(
     return engine, {image: had[replace(image, workdir="")] for image in wanted.images}
 
 
-def _had(engine: Engine, image: Image, reference: str, wanted: Wanted) -> tuple[Engine, AvailableImage]:
+def _had(engine: Engine, image: Image, reference: str, wanted: ImageRequest) -> tuple[Engine, AvailableImage]:
     """Raises UserError, OSError."""
     programs = {
         name for one, names in wanted.programs.items() if replace(one, workdir="") == image for name in names
@@ -125,7 +125,7 @@ def _keeps(engine: Engine, reference: str) -> bool:
 
 
 def _reference(
-    engine: Engine, image: Image, wanted: Wanted, tell: Callable[[str], None]
+    engine: Engine, image: Image, wanted: ImageRequest, tell: Callable[[str], None]
 ) -> tuple[Engine, str]:
     if image.dockerfile:
         return _built(engine, Path(image.dockerfile), wanted, tell)
@@ -138,7 +138,7 @@ def _reference(
 
 
 def _built(
-    engine: Engine, dockerfile: Path, wanted: Wanted, tell: Callable[[str], None]
+    engine: Engine, dockerfile: Path, wanted: ImageRequest, tell: Callable[[str], None]
 ) -> tuple[Engine, str]:
     other = _with_runc(engine)
     try:
@@ -158,7 +158,9 @@ def _with_runc(engine: Engine) -> Engine | None:
     return replace(engine, options=("--runtime", "runc"))
 
 
-def _tried(engine: Engine, reference: str, wanted: Wanted, programs: Sequence[str]) -> tuple[Engine, str]:
+def _tried(
+    engine: Engine, reference: str, wanted: ImageRequest, programs: Sequence[str]
+) -> tuple[Engine, str]:
     """The engine as it works here, and what the probe has printed. Raises UserError, OSError."""
     answer, other = _probe(engine, reference, wanted, programs), _with_runc(engine)
     if answer.exit_code != 0 and other is not None:
@@ -180,7 +182,7 @@ def _lacks_bash(answer: Answer) -> bool:
     )
 
 
-def _probe(engine: Engine, reference: str, wanted: Wanted, programs: Sequence[str]) -> Answer:
+def _probe(engine: Engine, reference: str, wanted: ImageRequest, programs: Sequence[str]) -> Answer:
     most = Limits(
         memory=max((one.memory for one in wanted.limits), default=0),
         cpus=max((one.cpus for one in wanted.limits), default=0.0),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentbatch.cluster.exchange.seen import (
+from agentbatch.cluster.exchange.snapshots import (
     NOTHING,
     Difference,
     as_kept,

@@ -53,7 +53,7 @@ def _same(one: FileEntry, other: FileEntry | None) -> bool:
     )
 
 
-class Seen:
+class NodeSnapshots:
     """On the node: a directory's latest snapshots."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Seen:
         return difference(number, "nothing", now, NOTHING)
 
 
-class Known:
+class HomeSnapshots:
     """At home: the snapshots that a node can describe the next one by."""
 
     def __init__(self) -> None:
