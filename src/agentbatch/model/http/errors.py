@@ -1,12 +1,8 @@
 """How a request ends without an answer, and what of that an error of aiohttp's means."""
 
 import errno
-from typing import TYPE_CHECKING
 
 from agentbatch.model.http.unreached import broke_off, deepest, without_user
-
-if TYPE_CHECKING:
-    pass
 
 
 class TransportError(Exception):
