@@ -55,7 +55,7 @@ def is_too_large(home: Path, most: int = MAX_SIZE, entries: int = MAX_ENTRIES) -
     """It takes more of the disk than a HOME may, or has more files than can be counted. Links are not followed; who
     changes it meanwhile can have less seen, and no more."""
     folders = [""]
-    with suppress(FileNotFoundError), Ways(home) as ways:
+    with suppress(OSError), Ways(home) as ways:
         while folders:
             path = folders.pop()
             with suppress(OSError), ways.entries(path) as found:
