@@ -71,6 +71,7 @@ def test_what_has_no_place_on_a_cluster_or_without_one(
     assert told in str(raised.value)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'agentbatch[cluster]'")
 def test_what_makes_containers_on_a_cluster_is_told_before(tmp_path: Path) -> None:
     """Their images have what their coders need, whatever the machines have."""
