@@ -10,7 +10,7 @@ from agentbatch.gateway.apis.api import Api, Reader
 from agentbatch.gateway.apis.messages import MessagesApi
 from agentbatch.gateway.apis.responses import ResponsesApi
 from agentbatch.model.answer.answer import CutError, GarbageError, RefusedError
-from agentbatch.model.answer.reported_usage import merged
+from agentbatch.model.answer.reported_usage import MAX_NAMES, merged
 from agentbatch.usage import Usage
 
 R, M = ResponsesApi(), MessagesApi()
@@ -186,3 +186,10 @@ def test_counts_of_a_stream_only_grow() -> None:
         "d": 4,
         "e": True,
     }
+
+
+def test_counts_that_nobody_knows_are_not_kept_without_end() -> None:
+    counts: dict[str, Any] = {"input_tokens": 1}
+    for number in range(3 * MAX_NAMES):
+        counts = merged(counts, {f"n{number}": 1, "input_tokens": number})
+    assert (len(counts), counts["input_tokens"]) == (MAX_NAMES, 3 * MAX_NAMES - 1)

@@ -10,6 +10,7 @@ from agentbatch.model.answer.answer import Answer
 from agentbatch.model.capabilities import ToolMode
 from agentbatch.tasks.coders.builtin.toolbox import TOOLS as TOOLBOX
 from agentbatch.toolcalls.forms import with_text_calls
+from agentbatch.toolcalls.python_calls import MAX_CODE
 from agentbatch.workspace.tools.toolbox import specs
 
 TOOLS = specs(TOOLBOX)
@@ -84,12 +85,20 @@ def test_programs_and_examples_are_no_calls(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "[bash(" + "(" * 100_000 + "]",
-        "[bash(command=" + "-" * 100_000 + "1)]",
-        "[bash(command=" + "[" * 90_000 + "]" * 90_000 + ")]",
-        "[bash(\n" * 20_000 + "]",
-        "<|python_start|>" + " \n" * 20_000 + "x>",
+        "[bash(" + "(" * 29_000 + "]",
+        "[bash(command=" + "-" * 29_000 + "1)]",
+        "[bash(command=" + "[" * 14_000 + "]" * 14_000 + ")]",
+        "[bash(command=f'" + "{1}" * 9_000 + "')]",
+        "[bash(\n" * 4_000 + "]",
+        "<|python_start|>" + " \n" * 14_000 + "x>",
     ],
 )
 def test_python_of_any_shape_comes_to_an_end(text: str) -> None:
+    assert len(text) < MAX_CODE, "it is looked at"
     assert read(text)[0] == []
+
+
+def test_a_reply_that_is_too_long_is_not_parsed() -> None:
+    long = f"[bash(command='{'x' * MAX_CODE}')]"
+    assert read(long) == ([], long)
+    assert read(long[:20] + long[200:])[0] == [("bash", {"command": "x" * (MAX_CODE - 180)})]

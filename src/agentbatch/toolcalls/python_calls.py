@@ -18,8 +18,9 @@ from agentbatch.model.reply import ToolSpec
 from agentbatch.patterns import regex
 from agentbatch.toolcalls.json_calls import MAX_CALLS, THOUGHT, TextCalls
 
-MAX_CODE = 200_000
-"""Characters that are parsed as Python."""
+MAX_CODE = 30_000
+"""Characters of a reply that is parsed as Python: an f-string takes its length squared, 0.1 s for so many and 3 s for
+200,000, in which no other task goes on."""
 
 
 class Place(NamedTuple):
@@ -78,13 +79,12 @@ def find_python(text: str, tools: Sequence[ToolSpec]) -> TextCalls | None:
     said = text[thought.end() if thought else 0 :].rstrip()
     if not said.endswith((")", "]", ">", "```")) or len(said) > MAX_CODE:
         return None
+    offered = {tool["function"]["name"]: tool for tool in tools}
     for place in PLACES:
         found = place.opens.search(said)
         if found is None or said[: found.start()].count("```") % 2:
             continue
-        calls = _calls(
-            _unclosed(said[found.end() :], place.closes), {tool["function"]["name"]: tool for tool in tools}
-        )
+        calls = _calls(_unclosed(said[found.end() :], place.closes), offered)
         if calls:
             start = found.start() + (thought.end() if thought else 0)
             return TextCalls(tuple(calls[:MAX_CALLS]), said[: found.start()].strip(), True, start)

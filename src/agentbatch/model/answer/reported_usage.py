@@ -18,6 +18,9 @@ DETAILS = ("prompt_tokens_details", "prompt_token_details", "input_tokens_detail
 
 OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details")
 
+MAX_NAMES = 100
+"""Of counts beside one another. Some twenty are known; a stream that has others in every chunk would have ever more of
+them copied."""
 
 PROMPT, COMPLETION = ("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens")
 """Names of the counts themselves: chat's, and those of /v1/responses. One that has tokens counts: new-api gives both,
@@ -139,7 +142,7 @@ def merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any
             both[name] = merged(known, value)
         elif _is_number(value) and _is_number(known):
             both[name] = max(known, value)
-        elif value is not None:
+        elif value is not None and (name in both or len(both) < MAX_NAMES):
             both[name] = value
     return both
 
