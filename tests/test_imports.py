@@ -27,6 +27,7 @@ LATE: dict[tuple[str, str], str] = {
         "agentbatch.cli.flags",
     ): "brings pydantic: not for --version, nor for a command's own words",
     ("cli/main.py", "agentbatch.cli.tasks.run"): "the same",
+    ("cli/main.py", "agentbatch.tasks.spec.task_document"): "for a mistake",
     ("cli/requests/bench.py", "agentbatch.model.http.access"): REQUESTS,
     ("cli/requests/answers.py", "agentbatch.display.requests.answers"): REQUESTS,
     ("cli/requests/answers.py", "agentbatch.requests.spec.make_values"): REQUESTS,

@@ -18,9 +18,6 @@ from agentbatch.errors import UserError
 from agentbatch.runs.garbage import gc_paused
 from agentbatch.text import nearest
 
-TASK_FILES = (".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".csv", ".tsv")
-"""What task files end in."""
-
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the command line; `command` of the answer does it. Raises UserError."""
@@ -40,12 +37,14 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
         del before.command
         return parse_command(word, words[place + 1 :], before)
     if not os.path.lexists(word) and os.sep not in word:
+        from agentbatch.tasks.spec.task_document import SUFFIXES
+
         close = nearest(word, [*COMMANDS, "help"])
         listed = ", ".join(name for name, one in COMMANDS.items() if one.summary)
         hint = f"did you mean `agentbatch {close}`?" if close else f"the commands are {listed}."
         if word in ("run", "start"):
             hint = "tasks run without a command: agentbatch --parallel 3."
-        elif word.endswith(TASK_FILES):
+        elif word.endswith(SUFFIXES):
             hint = f"a task file is named with -t: agentbatch -t {word}."
         raise UserError(f"There is no command and no path {word!r}; {hint}")
     return run_parser(with_paths=True).parse_intermixed_args(words)

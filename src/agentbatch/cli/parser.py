@@ -72,9 +72,8 @@ def plain_words(message: str) -> str:
 
 def unknown_option(flag: str, known: Iterable[str], help_command: str) -> str:
     known = sorted(known)
-    ends = (
-        name for name in known if flag.startswith("--") and name.endswith(flag[1:])
-    )  # `--model`: `--coder-model`
+    # Of `--model`: `--coder-model`.
+    ends = (name for name in known if flag.startswith("--") and name.endswith(flag[1:]))
     close = nearest(flag, known, cutoff=0.85) or next(ends, None) or nearest(flag, known)
     return f"There is no option {flag}; {f'did you mean {close}?' if close else f'see `{help_command}`.'}"
 

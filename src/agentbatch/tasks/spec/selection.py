@@ -11,6 +11,7 @@ from agentbatch.files import resolved
 from agentbatch.tasks.spec.freshness import is_missing, is_stale, with_dependents
 from agentbatch.tasks.spec.plan import PlannedTask
 from agentbatch.tasks.spec.task import GeneratedTask
+from agentbatch.tasks.spec.task_document import SUFFIXES
 from agentbatch.text import counted
 from agentbatch.workspace.files.globs import FileSearch
 from agentbatch.workspace.files.paths import Resolver
@@ -87,9 +88,7 @@ def _in_scope(tasks: list[PlannedTask], selection: Selection, base: Path) -> lis
             hit |= scope
     idle = [path for scope, path in scopes.items() if scope not in hit]
     if idle:
-        file = (
-            " A task file is named with -t." if idle[0].endswith((".json", ".yaml", ".yml", ".csv")) else ""
-        )
+        file = " A task file is named with -t." if idle[0].endswith(SUFFIXES) else ""
         raise UserError(
             f"The path {idle[0]} selects no task: none has its dir, its generated path, inputs or outputs there.{file}"
         )

@@ -12,6 +12,9 @@ from agentbatch.problems import hint, path_name
 from agentbatch.tasks.spec.task import Task
 from agentbatch.text import clip
 
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".csv", ".tsv")
+"""What task files end in."""
+
 Location = Sequence[str | int]
 """The way to a value: ("tasks", 3, "env", "X")."""
 
